@@ -1,0 +1,1 @@
+"""Where announcements go, one module or folder a kind."""

@@ -1,0 +1,57 @@
+"""What every public channel is: three verbs. Email composes too, but sends its letters through a transport."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from syndicate.article import Article
+
+Payload = Mapping[str, Any]
+"""The frozen request, JSON-able, opaque to everybody but its channel; `v` is the version of its shape."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """One article owed to one channel, with all that composing needs."""
+
+    article: Article
+    summary: str  # plain text, cut at a sentence or word
+    own_words: str | None = None  # the front matter's text for this channel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What was answered to an accepted announcement."""
+
+    external_id: str | None = None  # the provider's id, exactly as answered
+    url: str | None = None  # where people can see it
+    status: int | None = None
+    answer: str = ""
+
+
+class Channel(Protocol):
+    """Somewhere announcements can be sent. Nothing is shared between two deliveries."""
+
+    name: str
+    live: bool  # false: `send` writes into the outbox and nothing leaves the machine
+
+    def compose(self, announcement: Announcement) -> Payload:
+        """Make the request, purely: the same announcement gives the same payload."""
+        ...
+
+    async def send(self, key: str, payload: Payload) -> Receipt:
+        """Send once. Raise Refused, Unavailable or InDoubt; trying again later is the caller's business.
+
+        `key` is the same for every attempt at one delivery.
+        """
+        ...
+
+    async def reconcile(self, key: str, payload: Payload) -> Receipt:
+        """Find out what became of an attempt in doubt; InDoubt again means that nobody can tell yet."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of connections."""
+        ...

@@ -1,0 +1,1 @@
+"""How letters leave, one module a kind."""
