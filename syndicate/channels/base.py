@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from syndicate.article import Article
+from syndicate.delivery import Receipt as Receipt
 
 Payload = Mapping[str, Any]
 """The frozen request, JSON-able, opaque to everybody but its channel; `v` is the version of its shape."""
@@ -19,16 +20,6 @@ class Announcement:
     article: Article
     summary: str  # plain text, cut at a sentence or word
     own_words: str | None = None  # the front matter's text for this channel
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """What was answered to an accepted announcement."""
-
-    external_id: str | None = None  # the provider's id, exactly as answered
-    url: str | None = None  # where people can see it
-    status: int | None = None
-    answer: str = ""
 
 
 class Channel(Protocol):

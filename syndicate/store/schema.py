@@ -1,0 +1,293 @@
+"""The tables. Private to the store; their history is in `migrations/`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+HEAD = "0001"
+"""The newest migration; equal in the database = no need to load the migration tool (it costs 0.4 s)."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """Aware moments: timestamptz on PostgreSQL, whole microseconds on SQLite (REAL would lose them)."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(TIMESTAMP(timezone=True))
+        return dialect.type_descriptor(BigInteger())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if isinstance(value, datetime):
+            return value.astimezone(UTC)
+        return _EPOCH + timedelta(microseconds=value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Key = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts only INTEGER PRIMARY KEY by itself
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+owners = Table(  # one row a process that may claim
+    "owners",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("what", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("since", UtcTime, nullable=False),  # held without a break from here on
+    Column("lease_until", UtcTime, nullable=False),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("baseline_at", UtcTime),  # end of the first complete scan
+    Column("scanned_at", UtcTime),
+    Column("problem", Text),
+    Column("problem_since", UtcTime),
+)
+
+articles = Table(
+    "articles",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("stat", Text, nullable=False),  # "size:mtime_ns:inode"
+    Column("state", Text, nullable=False),
+    Column("missed_at", UtcTime),  # first scan that did not find the file
+    Column("hash", Text, nullable=False),
+    Column("guid", Text),
+    Column("slug", Text, nullable=False),
+    Column("stated", Text),  # the stated date, for identity by slug and date
+    Column("url", Text, nullable=False),
+    Column("title_key", Text, nullable=False),
+    Column("reasons", Text, nullable=False),  # JSON list
+    Column("verdict", Text),  # a person's: approved | rejected
+    Column("verdict_because", Text),
+    Column("look_again_at", UtcTime),  # when the verdict may change by itself
+    Column("first_seen", UtcTime, nullable=False),
+    Column("updated", UtcTime, nullable=False),
+    Column("released", UtcTime),
+    Column("entered", UtcTime),
+    Column("baseline", Boolean, nullable=False),
+    Column("delay_from", UtcTime),
+    Column("delay_restarts", Integer, nullable=False, server_default="0"),
+    Column("fields", Text, nullable=False),  # JSON of the manuscript without its body
+    Column("body", Text, nullable=False),
+    Index("uq_articles_source_path", "source", "path", unique=True, sqlite_where=text("state <> 'gone'"),
+          postgresql_where=text("state <> 'gone'")),
+    Index("ix_articles_seen", "source", "path", "stat", "missed_at", sqlite_where=text("state <> 'gone'"),
+          postgresql_where=text("state <> 'gone'")),
+    Index("ix_articles_ready", "released", "id", sqlite_where=text("state = 'ready'"),
+          postgresql_where=text("state = 'ready'")),
+    Index("ix_articles_look_again_at", "look_again_at", sqlite_where=text("look_again_at IS NOT NULL"),
+          postgresql_where=text("look_again_at IS NOT NULL")),
+    Index(None, "hash"),
+    Index(None, "url"),
+    Index(None, "source", "guid"),
+    Index(None, "slug"),
+    Index(None, "title_key", "first_seen"),
+    Index(None, "state"),
+)  # fmt: skip
+
+channels = Table(  # the mutex of pacing, and each channel's baseline
+    "channels",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("live", Boolean, nullable=False),
+    Column("since", UtcTime, nullable=False),
+)
+
+digests = Table(
+    "digests",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("since", UtcTime, nullable=False),
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("key", Text, primary_key=True),  # 'all', a channel, 'digest:NAME'
+    Column("reason", Text, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("by_fault", Boolean, nullable=False),  # ours: a probe may end it; a person's stands
+    Column("probe_at", UtcTime),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("channel", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # article | edition
+    Column("subject", Text, nullable=False),  # article id | edition slug
+    Column("round", Integer, nullable=False, server_default="1"),
+    Column("title", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("planned_for", UtcTime),
+    Column("due_at", UtcTime),
+    Column("owner", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("crashes", Integer, nullable=False, server_default="0"),
+    Column("by_hand", Boolean, nullable=False),
+    Column("live", Boolean, nullable=False),  # whether its last step leaves the machine
+    Column("sent_at", UtcTime),
+    Column("external_id", Text),
+    Column("url", Text),
+    Column("reason", Text),
+    Column("payload", Text),  # JSON, frozen before the first byte
+    UniqueConstraint("channel", "subject", "round"),
+    Index("ix_deliveries_due", "channel", "due_at", sqlite_where=text("state = 'planned'"),
+          postgresql_where=text("state = 'planned'")),
+    Index("ix_deliveries_open", "channel", "state",
+          sqlite_where=text("state IN ('waiting','held','claimed','unknown')"),
+          postgresql_where=text("state IN ('waiting','held','claimed','unknown')")),
+    Index(None, "channel", "sent_at"),
+    Index(None, "subject"),
+)  # fmt: skip
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("delivery", Key, ForeignKey("deliveries.id"), nullable=False),
+    Column("letter", Key, nullable=False, server_default="0"),  # 0 = the delivery itself
+    Column("number", Integer, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("outcome", Text),  # null: nobody knows yet
+    Column("status", Integer),
+    Column("answer", Text),
+    PrimaryKeyConstraint("delivery", "letter", "number"),
+)
+
+editions = Table(
+    "editions",
+    metadata,
+    Column("slug", Text, primary_key=True),  # = deliveries.subject
+    Column("digest", Text, nullable=False),
+    Column("slot", UtcTime),  # null: by hand
+    Column("since", UtcTime),  # the window: entered after this …
+    Column("until", UtcTime, nullable=False),  # … and released up to this
+    Column("state", Text, nullable=False),  # frozen | skipped | expired
+    Column("live", Boolean, nullable=False),
+    Column("made_at", UtcTime, nullable=False),
+    Column("reason", Text),
+    UniqueConstraint("digest", "slot"),
+)
+
+edition_articles = Table(
+    "edition_articles",
+    metadata,
+    Column("edition", Text, ForeignKey("editions.slug"), nullable=False),
+    Column("article", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("live", Boolean, nullable=False),
+    Column("place", Text, nullable=False),  # card | headline
+    Column("position", Integer, nullable=False),
+    PrimaryKeyConstraint("edition", "article"),
+    Index("uq_edition_articles_once", "digest", "article", unique=True, sqlite_where=text("live"),
+          postgresql_where=text("live")),
+)  # fmt: skip
+
+subscribers = Table(
+    "subscribers",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("address_key", Text, nullable=False, unique=True),
+    Column("email", Text, nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("tags", Text, nullable=False, server_default=""),
+    Column("state", Text, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("reason", Text),
+    Column("consent", Text, nullable=False),  # JSON: when, where from, what was shown
+    Index(None, "state"),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("subscriber", Key, ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False),
+    Column("digest", Text, nullable=False),
+    PrimaryKeyConstraint("subscriber", "digest"),
+    Index(None, "digest"),
+)
+
+suppressions = Table(  # survives erasure and import
+    "suppressions",
+    metadata,
+    Column("address_hash", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("since", UtcTime, nullable=False),
+)
+
+letters = Table(
+    "letters",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("delivery", Key, ForeignKey("deliveries.id"), nullable=False),
+    Column("subscriber", Key, nullable=False),
+    Column("domain", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("due_at", UtcTime),
+    Column("owner", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("sent_at", UtcTime),
+    Column("answer", Text),
+    UniqueConstraint("delivery", "subscriber"),
+    Index("ix_letters_due", "delivery", "due_at", "id", sqlite_where=text("state = 'due'"),
+          postgresql_where=text("state = 'due'")),
+    Index("ix_letters_claimed", "owner", sqlite_where=text("state = 'claimed'"),
+          postgresql_where=text("state = 'claimed'")),
+    Index(None, "subscriber"),
+)  # fmt: skip
