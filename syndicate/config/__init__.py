@@ -1,0 +1,59 @@
+"""The configuration: TOML and environment in, one frozen `Settings` or every problem at once out."""
+
+from __future__ import annotations
+
+from syndicate.config.models import (
+    AlertSettings,
+    DatabaseSettings,
+    DigestSettings,
+    DkimSettings,
+    EmailSettings,
+    FeedSettings,
+    HttpSettings,
+    LinkedInSettings,
+    ReviewRules,
+    Settings,
+    Site,
+    SmtpSettings,
+    SourceSettings,
+    WebhookSettings,
+    WebSettings,
+)
+from syndicate.config.schedule import cron
+from syndicate.config.values import (
+    DatabaseUrl,
+    Hours,
+    Secret,
+    is_example_domain,
+    is_loopback_host,
+    is_loopback_url,
+    is_password_hash,
+    is_reserved_domain,
+)
+
+__all__ = [
+    "AlertSettings",
+    "DatabaseSettings",
+    "DatabaseUrl",
+    "DigestSettings",
+    "DkimSettings",
+    "EmailSettings",
+    "FeedSettings",
+    "Hours",
+    "HttpSettings",
+    "LinkedInSettings",
+    "ReviewRules",
+    "Secret",
+    "Settings",
+    "Site",
+    "SmtpSettings",
+    "SourceSettings",
+    "WebSettings",
+    "WebhookSettings",
+    "cron",
+    "is_example_domain",
+    "is_loopback_host",
+    "is_loopback_url",
+    "is_password_hash",
+    "is_reserved_domain",
+]

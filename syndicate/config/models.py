@@ -1,0 +1,332 @@
+"""The settings as frozen values: every key of config.toml with its type, its default and the rules it obeys.
+
+It never reads the file or the environment: `loading` does, and `fields` looks up secrets kept elsewhere.
+"""
+
+from __future__ import annotations
+
+from datetime import time, timedelta
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
+
+from syndicate.config import rules
+from syndicate.config.fields import (
+    Base,
+    Count,
+    Database,
+    Duration,
+    Flag,
+    OptionalDuration,
+    OptionalHours,
+    OptionalMailbox,
+    OptionalPlace,
+    Page,
+    Password,
+    Place,
+    Port,
+    Positive,
+    Rate,
+    SecretText,
+    Sender,
+    Slots,
+    Span,
+)
+from syndicate.config.values import DatabaseUrl, Hours, Secret, is_loopback_host
+
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+class Table(BaseModel):
+    """A table of the file: frozen, and every key known."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True, arbitrary_types_allowed=True
+    )
+
+
+class Site(Table):
+    """`[site]`: who publishes."""
+
+    title: str
+    url: Base
+    description: str = ""
+    language: str = "en"  # BCP 47
+    timezone: str = "UTC"  # IANA
+    author: str = ""
+    image: Page = ""
+    cta_url: Page = ""
+
+    _title = field_validator("title")(rules.not_empty)
+    _language = field_validator("language")(rules.language)
+    _timezone = field_validator("timezone")(rules.timezone)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+class DatabaseSettings(Table):
+    """`[database]`: where the ledger is. `Settings.database_url` fills in what an empty url means."""
+
+    url: Database = DatabaseUrl()
+
+
+class SourceSettings(Table):
+    """`[[sources]]`: where articles come from."""
+
+    name: str = "articles"
+    kind: Literal["folder", "feed"] = "folder"
+    url: Page = ""  # of a feed
+    path: Place = Path("content")
+    include: tuple[str, ...] = ("**/*.md", "**/*.mdx", "**/*.markdown")
+    exclude: tuple[str, ...] = ("**/_index.*", "**/README.*", "**/404.*")
+    article_url: str = "{site_url}/{slug}/"
+    poll: Span = _MINUTE
+    pull: Flag = False
+
+    _name = field_validator("name")(rules.label)
+    _patterns = field_validator("include", "exclude")(rules.patterns)
+    _article_url = field_validator("article_url")(rules.article_url)
+
+    @field_validator("url")
+    @classmethod
+    def _feed_has_url(cls, url: str, info: ValidationInfo) -> str:
+        return rules.url_of_kind(url, info.data.get("kind"))
+
+
+class ReviewRules(Table):
+    """`[review]`: what makes an article ready."""
+
+    require: tuple[str, ...] = ("title",)
+    min_words: Count = 50
+    settle: Duration = timedelta(seconds=2)
+    delay: Duration = 10 * _MINUTE
+    max_new: Count = 50
+    duplicate_window: Duration = 30 * _DAY
+    first_run: Literal["baseline", "announce"] = "baseline"
+    reject_titles: tuple[str, ...] = ()  # regular expressions
+    check_url: Flag = False
+
+    _require = field_validator("require")(rules.texts)
+    _reject_titles = field_validator("reject_titles")(rules.expressions)
+
+
+class FeedSettings(Table):
+    """`[feeds]`. `Settings.output_folder` fills in what an empty output means."""
+
+    items: int = Field(50, strict=True, ge=1, le=1000)
+    keep: Duration = _DAY
+    content: Literal["full", "summary"] = "full"
+    output: OptionalPlace = None
+    hubs: tuple[Page, ...] = ()
+    adopt: Page = ""
+
+    _hubs = field_validator("hubs")(rules.texts)
+
+
+class WebSettings(Table):
+    """`[web]`: what answers subscribers and the newsroom."""
+
+    enabled: Flag = True
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    public_url: Base = "http://127.0.0.1:8080"
+    password: Password = Secret()
+
+    _host = field_validator("host")(rules.host)
+
+
+class SmtpSettings(Table):
+    """`[email.smtp]`: the server that takes our mail."""
+
+    host: str = "127.0.0.1"
+    port: Port = 25
+    username: str = ""
+    password: SecretText = Secret()
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    ca_file: OptionalPlace = None
+    connections: Positive = 8
+    rate: Rate = 0  # messages a second, 0 = no limit
+
+    _host = field_validator("host")(rules.host)
+    _ca_file = field_validator("ca_file")(rules.existing_file)
+
+    @field_validator("security")
+    @classmethod
+    def _no_password_in_clear(cls, security: str, info: ValidationInfo) -> str:
+        if (
+            security == "none"
+            and info.data.get("username")
+            and not is_loopback_host(info.data.get("host", "localhost"))
+        ):
+            raise ValueError('would send the password in clear over the network: use "starttls" or "tls"')
+        return security
+
+
+class DkimSettings(Table):
+    """`[email.dkim]`: our own signature. An empty domain: the relay signs."""
+
+    domain: str = ""
+    selector: str = ""
+    key: SecretText = Secret()  # PEM
+
+    @field_validator("selector", "key")
+    @classmethod
+    def _complete(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.data.get("domain") and not value:
+            raise ValueError("is missing: a signature needs domain, selector and key")
+        return value
+
+
+class EmailSettings(Table):
+    """`[email]`: the channel that mails editions to subscribers."""
+
+    live: Flag = False
+    sender: Sender = "News <news@example.org>"
+    reply_to: OptionalMailbox = ""
+    postal_address: str = ""
+    transport: Literal["smtp"] = "smtp"
+    retry_for: Duration = 2 * _DAY
+    smtp: SmtpSettings = SmtpSettings()
+    dkim: DkimSettings = DkimSettings()
+
+    @property
+    def sender_name(self) -> str:
+        return parseaddr(self.sender)[0]
+
+    @property
+    def sender_address(self) -> str:
+        return parseaddr(self.sender)[1]
+
+    @property
+    def sender_domain(self) -> str:
+        return self.sender_address.rpartition("@")[2].lower()
+
+
+class DigestSettings(Table):
+    """`[[digests]]`: one digest and its calendar."""
+
+    name: str = "weekly"
+    schedule: str = "0 9 * * FRI"  # crontab(5), "FRI 09:00", "daily 09:00" or "each"
+    subject: str = "{{ articles[0].title }}"
+    template: str = "digest"
+    max_articles: Positive = 12
+    headlines: Count = 20
+    min_articles: Count = 1
+    pick: Literal["best"] = "best"
+    late_limit: Duration = 12 * _HOUR
+    approve: Flag = False
+    proof: OptionalDuration = None
+
+    _name = field_validator("name")(rules.name)
+    _schedule = field_validator("schedule")(rules.schedule)
+    _subject = field_validator("subject")(rules.not_empty)
+    _template = field_validator("template")(rules.name)
+
+
+class LinkedInSettings(Table):
+    """`[linkedin]`: the channel that posts."""
+
+    live: Flag = False
+    author: str = ""  # URN
+    api_url: Base = "https://api.linkedin.com"
+    auth_url: Base = "https://www.linkedin.com"
+    version: str = "202609"
+    access_token: SecretText = Secret()
+    client_id: str = ""
+    client_secret: SecretText = Secret()
+    redirect: Page = "http://localhost:8765/linkedin"
+    template: str = "linkedin"
+    approve: Flag = False
+    slots: Slots = ()  # local time; () = as soon as hours, min_gap and max_per_day allow
+    hours: OptionalHours = Hours(start=time(8), end=time(20))  # None = the whole day
+    min_gap: Duration = 2 * _HOUR  # zero = no limit
+    max_per_day: Count = 3  # 0 = no limit
+    max_age: Duration = 2 * _DAY  # zero = no limit
+    pick: Literal["best"] = "best"
+    repeat_within: Duration = 10 * _MINUTE
+    retry_for: Duration = 2 * _DAY
+
+    _author = field_validator("author")(rules.author)
+    _version = field_validator("version")(rules.version)
+    _template = field_validator("template")(rules.name)
+
+
+class WebhookSettings(Table):
+    """`[[webhooks]]`: one address that is told."""
+
+    name: str
+    url: Page
+    secret: SecretText = Secret()
+    live: Flag = False
+
+    _name = field_validator("name")(rules.name)
+    _url = field_validator("url")(rules.not_empty)
+
+
+class AlertSettings(Table):
+    """`[alerts]`: who is told of trouble."""
+
+    email: OptionalMailbox = ""
+    webhook: Page = ""
+
+
+class HttpSettings(Table):
+    """`[http]`: what may be fetched."""
+
+    allow_private: tuple[str, ...] = ()
+
+    _allow_private = field_validator("allow_private")(rules.hosts)
+
+
+class Settings(Table):
+    """The whole configuration. Paths are joined to the file's folder."""
+
+    data: Place = Path("var")
+    secret: SecretText = Secret()
+    templates: OptionalPlace = None
+    site: Site
+    database: DatabaseSettings = DatabaseSettings()
+    sources: tuple[SourceSettings, ...]
+    review: ReviewRules = ReviewRules()
+    feeds: FeedSettings = FeedSettings()
+    web: WebSettings = WebSettings()
+    email: EmailSettings | None = None
+    digests: tuple[DigestSettings, ...] = ()
+    linkedin: LinkedInSettings | None = None
+    webhooks: tuple[WebhookSettings, ...] = ()
+    alerts: AlertSettings = AlertSettings()
+    http: HttpSettings = HttpSettings()
+
+    _path: Path | None = PrivateAttr(default=None)
+
+    _templates = field_validator("templates")(rules.existing_folder)
+    _sources = field_validator("sources")(rules.sources)
+    _digests = field_validator("digests")(rules.digests)
+
+    @field_validator("webhooks")
+    @classmethod
+    def _webhooks(cls, webhooks: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
+        return rules.webhooks(webhooks, info.data.get("digests", ()))
+
+    def model_post_init(self, context: Any) -> None:
+        self._path = (context or {}).get("path")
+
+    @property
+    def path(self) -> Path | None:
+        """The file this came from."""
+        return self._path
+
+    @property
+    def output_folder(self) -> Path:
+        """Where the feeds are written."""
+        return self.feeds.output or self.data / "public"
+
+    @property
+    def database_url(self) -> DatabaseUrl:
+        """Where the database is; SQLite below `data` unless the owner says otherwise."""
+        return self.database.url if self.database.url else DatabaseUrl(f"sqlite:///{self.data.absolute()}/syndicate.db")

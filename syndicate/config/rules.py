@@ -1,0 +1,200 @@
+"""What a value must be beyond its type. Every rule takes a value and returns it, or raises ValueError with a sentence
+for the owner. A rule about one entry of a list names it through `EntryError`.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+import warnings
+import zoneinfo
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from syndicate.config.schedule import cron
+from syndicate.config.values import shown
+
+CHANNELS = ("email", "linkedin", "webhook", "webhooks")
+"""Names that stand for a channel on the command line; nothing else may bear them."""
+
+PLACEHOLDERS = ("site_url", "slug", "path", "year", "month", "day")
+
+
+class EntryError(ValueError):
+    """A rule broken by one entry of a list: `key` is relative to the list, "1.name"."""
+
+    def __init__(self, key: str, text: str) -> None:
+        super().__init__(text)
+        self.key = key
+
+
+def not_empty(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is missing: write a text in quotation marks")
+    return text
+
+
+def label(text: str) -> str:
+    """A name that is only shown."""
+    if not text.strip() or not text.isprintable():
+        raise ValueError("must be a name of visible characters")
+    return text
+
+
+def name(text: str) -> str:
+    """A name that is typed on command lines and becomes part of addresses and file names."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text):
+        raise ValueError(
+            f"{shown(text)} is not a usable name: use letters, digits, dot, dash and underscore, 64 at most"
+        )
+    return text
+
+
+def texts(entries: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(entry.strip() for entry in entries):
+        raise ValueError("holds an empty text: remove it")
+    return entries
+
+
+def patterns(entries: tuple[str, ...]) -> tuple[str, ...]:
+    """File patterns relative to the source's folder."""
+    for entry in texts(entries):
+        if entry.startswith(("/", "~")) or ".." in entry.split("/"):
+            raise ValueError(f"{shown(entry)} leads out of the source's folder: patterns are relative to `path`")
+    return entries
+
+
+def expressions(entries: tuple[str, ...]) -> tuple[str, ...]:
+    for entry in entries:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                re.compile(entry)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"{shown(entry)} is not a regular expression: {error}") from None
+    return entries
+
+
+def language(text: str) -> str:
+    """The shape of a language tag (RFC 5646 section 2.1)."""
+    if not re.fullmatch(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", text):
+        raise ValueError(f'{shown(text)} is not a language: write "en", "de" or "pt-BR"')
+    return text
+
+
+def timezone(text: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(text)
+    except (ValueError, KeyError, OSError):
+        known = zoneinfo.available_timezones()
+        raise ValueError(
+            f'{shown(text)} is not a time zone{nearest(text, known)}: write one like "Europe/Berlin"'
+        ) from None
+    return text
+
+
+def host(text: str) -> str:
+    if not re.fullmatch(r"[^\s/@\x00-\x1f]+", text):
+        raise ValueError(f'{shown(text)} is not a host: write a name or an address, like "127.0.0.1"')
+    return text
+
+
+def hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(host(entry) for entry in entries)
+
+
+def existing_file(path: Path | None) -> Path | None:
+    if path is not None and not path.is_file():
+        raise ValueError(f"there is no file {shown(str(path))}")
+    return path
+
+
+def existing_folder(path: Path | None) -> Path | None:
+    if path is not None and not path.is_dir():
+        raise ValueError(f"there is no folder {shown(str(path))}: make it with `syndicate init --templates`")
+    return path
+
+
+def article_url(text: str) -> str:
+    """A pattern for addresses with {site_url}, {slug}, {path}, {year}, {month}, {day}."""
+    allowed = ", ".join(f"{{{placeholder}}}" for placeholder in PLACEHOLDERS)
+    try:
+        found = [(field, spec, how) for _, field, spec, how in string.Formatter().parse(text) if field is not None]
+    except ValueError:
+        raise ValueError(f"{shown(text)} has a single brace: placeholders are {allowed}") from None
+    for field, spec, how in found:
+        if field not in PLACEHOLDERS or spec or how:
+            raise ValueError(f"{{{field}}} is not known{nearest(field, PLACEHOLDERS)}: placeholders are {allowed}")
+    if not text.startswith(("{site_url}", "http://", "https://")) or re.search(r"\s", text):
+        raise ValueError(f"{shown(text)} is not a web address: begin it with {{site_url}} or https://")
+    if not {"slug", "path"} & {field for field, _, _ in found}:
+        raise ValueError("gives all articles the same address: it needs {slug} or {path}")
+    return text
+
+
+def url_of_kind(url: str, kind: str | None) -> str:
+    """A feed has an address, a folder has none."""
+    if kind == "feed" and not url:
+        raise ValueError('is missing: a source of kind "feed" needs the address of the feed')
+    if kind == "folder" and url:
+        raise ValueError('is only for kind = "feed": remove it, or change the kind')
+    return url
+
+
+def schedule(text: str) -> str:
+    cron(text)
+    return text
+
+
+def author(urn: str) -> str:
+    """Who a post is by: a person or an organization."""
+    if urn and not re.fullmatch(r"urn:li:(?:person|organization):[A-Za-z0-9_-]+", urn):
+        raise ValueError(f'{shown(urn)} is not an author: write "urn:li:person:…" or "urn:li:organization:…"')
+    return urn
+
+
+def version(text: str) -> str:
+    if not re.fullmatch(r"20[0-9]{2}(?:0[1-9]|1[0-2])", text):
+        raise ValueError(f'{shown(text)} is not a version: write year and month as six digits, like "202609"')
+    return text
+
+
+def sources(entries: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not entries:
+        raise ValueError("there is none: add a table [[sources]] with the path of a folder of articles")
+    _all_different(entries)
+    return entries
+
+
+def digests(entries: tuple[Any, ...]) -> tuple[Any, ...]:
+    _all_different(entries)
+    for index, entry in enumerate(entries):
+        if entry.name.lower() in CHANNELS:
+            raise EntryError(f"{index}.name", f"{shown(entry.name)} is the name of a channel: choose another")
+    return entries
+
+
+def webhooks(entries: tuple[Any, ...], others: Sequence[Any]) -> tuple[Any, ...]:
+    """Webhooks are channels: no digest may share a name with one."""
+    digests(entries)
+    taken = {digest.name.lower() for digest in others}
+    for index, entry in enumerate(entries):
+        if entry.name.lower() in taken:
+            raise EntryError(f"{index}.name", f"{shown(entry.name)} is the name of a digest too: choose another")
+    return entries
+
+
+def _all_different(entries: Sequence[Any]) -> None:
+    seen: set[str] = set()
+    for index, entry in enumerate(entries):
+        if entry.name.casefold() in seen:
+            raise EntryError(f"{index}.name", f"{shown(entry.name)} is there twice: every name must be different")
+        seen.add(entry.name.casefold())
+
+
+def nearest(word: str, known: Sequence[str] | set[str]) -> str:
+    """A hint at the known word that was probably meant, or nothing."""
+    close = get_close_matches(word.lower(), [*known], n=1) or get_close_matches(word, [*known], n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
