@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from syndicate.config.values import shown, time_of_day
 
-WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+_MEANT = 'write five fields as in crontab ("0 9 * * FRI"), "FRI 09:00", "daily 09:00" or "each"'
 
 
 def cron(schedule: str) -> str | None:
@@ -18,33 +17,33 @@ def cron(schedule: str) -> str | None:
     words = schedule.split()
     if words == ["each"]:
         return None
-    if len(words) == 2 and ":" in words[1]:
+    if len(words) == 2:
         at = time_of_day(words[1])
-        return f"{at.minute} {at.hour} * * {_weekday(words[0])}"
+        return f"{at.minute} {at.hour} * * {_weekday(words[0].lower())}"
+    if len(words) != 5 or len(schedule) > 200:
+        raise ValueError(f"{shown(schedule)} is not a schedule: {_MEANT}")
     expression = " ".join(words)
-    _check(schedule, expression)
+    _must_come(expression)
     return expression
 
 
 def _weekday(word: str) -> str:
-    if word.lower() in ("daily", "every"):
+    if word == "daily":
         return "*"
-    if word[:3].upper() in WEEKDAYS and re.fullmatch(r"[A-Za-z]{3}|[A-Za-z]+day", word):
-        return str(WEEKDAYS.index(word[:3].upper()))
+    for number, name in enumerate(WEEKDAYS):
+        if word in (name, name[:3]):
+            return str(number)
     raise ValueError(f'{shown(word)} is not a weekday: write MON to SUN, or "daily 09:00"')
 
 
-def _check(schedule: str, expression: str) -> None:
-    from datetime import UTC, datetime
+def _must_come(expression: str) -> None:
+    from datetime import datetime
 
     from cronsim import CronSim, CronSimError
 
-    meant = 'write five fields as in crontab ("0 9 * * FRI"), "FRI 09:00", "daily 09:00" or "each"'
-    if len(expression.split()) != 5:
-        raise ValueError(f"{shown(schedule)} is not a schedule: {meant}")
     try:
-        next(CronSim(expression, datetime(2024, 1, 1, tzinfo=UTC)))
-    except CronSimError as error:
-        raise ValueError(f"{shown(schedule)} is not a schedule ({str(error).lower()}): {meant}") from None
+        next(CronSim(expression, datetime(2024, 1, 1)))  # noqa: DTZ001 - a day on the wall calendar, in no zone
     except StopIteration:
-        raise ValueError(f"{shown(schedule)} never comes: no month has such a day") from None
+        raise ValueError(f"{shown(expression)} never comes: no month has such a day") from None
+    except CronSimError as error:
+        raise ValueError(f"{shown(expression)} is not a schedule ({str(error).lower()}): {_MEANT}") from None
