@@ -264,7 +264,8 @@ EXPORTED = ("email", "name", "state", "tags", "digests", "since", "reason")
 
 def write_csv(rows: Iterable[Mapping[str, object]], columns: Sequence[str] = EXPORTED) -> Iterator[str]:
     """The list as CSV (RFC 4180), line by line; cells a spreadsheet would run as a formula are defused."""
-    for cells in chain([list(columns)], ([row.get(column) for column in columns] for row in rows)):
+    header: list[object] = [*columns]
+    for cells in chain([header], ([row.get(column) for column in columns] for row in rows)):
         out = io.StringIO()
         csv.writer(out).writerow([_defused(cell) for cell in cells])
         yield out.getvalue()

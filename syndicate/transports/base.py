@@ -17,6 +17,7 @@ class Envelope:
     sender: str  # envelope sender, A-label domain
     recipient: str  # as given, with an A-label domain
     pieces: Sequence[bytes]  # the message as it goes out: CRLF, dots stuffed, without the final dot
+    edition: str = ""  # its slug; names the file in the outbox
 
 
 class Fate(StrEnum):
@@ -37,7 +38,9 @@ class Verdict:
     letter: int
     fate: Fate
     code: int | None = None  # SMTP reply code
+    status: str = ""  # enhanced status code (RFC 3463), "5.1.1", where one was given
     answer: str = ""  # the server's words, one line, cut
+    quota: bool = False  # with CHANNEL: a day's quota is used up, rest until the provider's midnight
     in_doubt: bool = False  # the dot left and no answer came: may be repeated with the same Message-ID
     pauses: str | None = None  # with CHANNEL: what a person must do, where waiting will not help
 

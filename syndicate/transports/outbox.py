@@ -1,0 +1,59 @@
+"""The transport of a rehearsal: letters become .eml files, and nothing leaves the machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from syndicate.letter import message_bytes
+from syndicate.transports.base import Envelope, Fate, Verdict
+
+
+class Outbox:
+    """Writes the first `limit` letters of an edition into `folder`, as `EDITION.LETTER.eml`; accepts the rest unseen."""
+
+    live = False
+    connections = 1
+
+    def __init__(self, folder: Path, *, limit: int = 1000) -> None:
+        self.folder = folder
+        self.limit = limit
+        self._written: dict[str, set[str]] = {}  # edition -> names; the folder's own content at first
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Outbox]:
+        yield self
+
+    async def send(self, group: Sequence[Envelope]) -> AsyncIterator[Verdict]:
+        """A full or unwritable disk is trouble with the channel: the letters stay due."""
+        for index, envelope in enumerate(group):
+            try:
+                await asyncio.to_thread(self._write, envelope)
+            except OSError as exc:
+                todo = f"make room in {self.folder}, and let it be written"
+                yield Verdict(letter=envelope.letter, fate=Fate.CHANNEL, answer=f"cannot write: {exc}", pauses=todo)
+                for rest in group[index + 1 :]:
+                    yield Verdict(letter=rest.letter, fate=Fate.UNSENT)
+                return
+            yield Verdict(letter=envelope.letter, fate=Fate.ACCEPTED, answer="written to the outbox")
+
+    def _write(self, envelope: Envelope) -> None:
+        edition = re.sub(r"[^A-Za-z0-9_-]+", "-", envelope.edition).strip("-")[:100] or "letter"
+        name = f"{edition}.{envelope.letter}.eml"
+        if edition not in self._written:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._written[edition] = {
+                entry.name for entry in os.scandir(self.folder) if entry.name.startswith(f"{edition}.")
+            }
+        written = self._written[edition]
+        if name not in written and len(written) >= self.limit:
+            return
+        # Beside and renamed: whoever watches the folder never sees half a letter.
+        draft = self.folder / f".{name}.{os.getpid()}.part"
+        draft.write_bytes(message_bytes(envelope.pieces))
+        draft.replace(self.folder / name)
+        written.add(name)
