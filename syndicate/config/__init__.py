@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from syndicate.config.loading import load
 from syndicate.config.models import (
     AlertSettings,
     DatabaseSettings,
@@ -20,6 +21,7 @@ from syndicate.config.models import (
     WebSettings,
 )
 from syndicate.config.schedule import cron
+from syndicate.config.start import problems_at_start
 from syndicate.config.values import (
     DatabaseUrl,
     Hours,
@@ -56,4 +58,6 @@ __all__ = [
     "is_loopback_url",
     "is_password_hash",
     "is_reserved_domain",
+    "load",
+    "problems_at_start",
 ]

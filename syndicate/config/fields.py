@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import time, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
@@ -44,7 +44,7 @@ def _duration(value: object) -> object:
 
 
 def _optional_duration(value: object) -> object:
-    return None if value == "" else _duration(value)
+    return None if value is None or value == "" else _duration(value)
 
 
 def _some(value: timedelta) -> timedelta:
@@ -54,7 +54,11 @@ def _some(value: timedelta) -> timedelta:
 
 
 def _hours(value: object) -> object:
-    return hours(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return hours(value)
+    if value is not None and not isinstance(value, Hours):
+        raise ValueError(f'must be a span of hours in quotation marks, like "08:00-20:00"; it is {shown(value)}')
+    return value
 
 
 def _slots(value: object) -> object:
@@ -166,25 +170,3 @@ OptionalPlace = Annotated[Path | None, BeforeValidator(_optional_path)]
 SecretText = Annotated[Secret, BeforeValidator(_secret), _in_stars]
 Password = Annotated[Secret, BeforeValidator(_password), _in_stars]
 Database = Annotated[DatabaseUrl, BeforeValidator(_database), _in_stars]
-
-
-def plain(value: Any) -> Any:
-    """A setting as the file would state it, for comparing and printing; secrets as stars."""
-    if isinstance(value, timedelta):
-        return _as_duration(value)
-    if isinstance(value, tuple):
-        return [plain(entry) for entry in value]
-    if isinstance(value, time):
-        return f"{value:%H:%M}"
-    if isinstance(value, Path | Hours | Secret):
-        return str(value)
-    return "" if value is None else value
-
-
-def _as_duration(value: timedelta) -> str:
-    seconds = int(value.total_seconds())
-    text = ""
-    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
-        number, seconds = divmod(seconds, size)
-        text += f"{number}{unit}" if number else ""
-    return text or "0s"

@@ -60,7 +60,7 @@ class Site(Table):
     image: Page = ""
     cta_url: Page = ""
 
-    _title = field_validator("title")(rules.not_empty)
+    _title = field_validator("title")(rules.one_line)
     _language = field_validator("language")(rules.language)
     _timezone = field_validator("timezone")(rules.timezone)
 
@@ -222,7 +222,7 @@ class DigestSettings(Table):
     approve: Flag = False
     proof: OptionalDuration = None
 
-    _name = field_validator("name")(rules.name)
+    _name = field_validator("name")(rules.free_name)
     _schedule = field_validator("schedule")(rules.schedule)
     _subject = field_validator("subject")(rules.not_empty)
     _template = field_validator("template")(rules.name)
@@ -264,7 +264,7 @@ class WebhookSettings(Table):
     secret: SecretText = Secret()
     live: Flag = False
 
-    _name = field_validator("name")(rules.name)
+    _name = field_validator("name")(rules.free_name)
     _url = field_validator("url")(rules.not_empty)
 
 
@@ -306,12 +306,6 @@ class Settings(Table):
 
     _templates = field_validator("templates")(rules.existing_folder)
     _sources = field_validator("sources")(rules.sources)
-    _digests = field_validator("digests")(rules.digests)
-
-    @field_validator("webhooks")
-    @classmethod
-    def _webhooks(cls, webhooks: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
-        return rules.webhooks(webhooks, info.data.get("digests", ()))
 
     def model_post_init(self, context: Any) -> None:
         self._path = (context or {}).get("path")

@@ -1,5 +1,5 @@
 """What a value must be beyond its type. Every rule takes a value and returns it, or raises ValueError with a sentence
-for the owner. A rule about one entry of a list names it through `EntryError`.
+for the owner.
 """
 
 from __future__ import annotations
@@ -22,17 +22,15 @@ CHANNELS = ("email", "linkedin", "webhook", "webhooks")
 PLACEHOLDERS = ("site_url", "slug", "path", "year", "month", "day")
 
 
-class EntryError(ValueError):
-    """A rule broken by one entry of a list: `key` is relative to the list, "1.name"."""
-
-    def __init__(self, key: str, text: str) -> None:
-        super().__init__(text)
-        self.key = key
+def one_line(text: str) -> str:
+    if not not_empty(text).isprintable():
+        raise ValueError("holds a line break or control character: write it on one line")
+    return text
 
 
 def not_empty(text: str) -> str:
     if not text.strip():
-        raise ValueError("is missing: write a text in quotation marks")
+        raise ValueError("is missing: add it")
     return text
 
 
@@ -164,34 +162,14 @@ def version(text: str) -> str:
 def sources(entries: tuple[Any, ...]) -> tuple[Any, ...]:
     if not entries:
         raise ValueError("there is none: add a table [[sources]] with the path of a folder of articles")
-    _all_different(entries)
     return entries
 
 
-def digests(entries: tuple[Any, ...]) -> tuple[Any, ...]:
-    _all_different(entries)
-    for index, entry in enumerate(entries):
-        if entry.name.lower() in CHANNELS:
-            raise EntryError(f"{index}.name", f"{shown(entry.name)} is the name of a channel: choose another")
-    return entries
-
-
-def webhooks(entries: tuple[Any, ...], others: Sequence[Any]) -> tuple[Any, ...]:
-    """Webhooks are channels: no digest may share a name with one."""
-    digests(entries)
-    taken = {digest.name.lower() for digest in others}
-    for index, entry in enumerate(entries):
-        if entry.name.lower() in taken:
-            raise EntryError(f"{index}.name", f"{shown(entry.name)} is the name of a digest too: choose another")
-    return entries
-
-
-def _all_different(entries: Sequence[Any]) -> None:
-    seen: set[str] = set()
-    for index, entry in enumerate(entries):
-        if entry.name.casefold() in seen:
-            raise EntryError(f"{index}.name", f"{shown(entry.name)} is there twice: every name must be different")
-        seen.add(entry.name.casefold())
+def free_name(text: str) -> str:
+    """A name beside those of the channels."""
+    if name(text).lower() in CHANNELS:
+        raise ValueError(f"{shown(text)} is the name of a channel: choose another")
+    return text
 
 
 def nearest(word: str, known: Sequence[str] | set[str]) -> str:

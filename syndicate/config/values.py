@@ -124,18 +124,17 @@ def hours(text: str) -> Hours | None:
 
 
 def web_address(text: str) -> str:
-    """Read an absolute http(s) address; a base or a whole page. The trailing slash of a bare host stays."""
+    """Read an absolute http(s) address (RFC 3986 section 3), as it is."""
+    seen = shown(re.sub(r"//[^/]*@", f"//{STARS}@", text))
     if re.search(r"[\s\x00-\x1f\x7f<>\"\\]", text):
-        raise ValueError(
-            f"{shown(text)} is not a web address: it holds a space or another character that cannot be there"
-        )
+        raise ValueError(f"{seen} is not a web address: it holds a space or another character that cannot be there")
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise ValueError(f"{shown(text)} is not a web address") from None
+        raise ValueError(f"{seen} is not a web address") from None
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname or port == 0:
-        raise ValueError(f'{shown(text)} is not a web address: write it in full, like "https://www.example.org/page"')
+        raise ValueError(f'{seen} is not a web address: write it in full, like "https://www.example.org/page"')
     if "@" in parts.netloc:
         raise ValueError("holds a user name or password: write the address without it")
     return text
@@ -178,10 +177,15 @@ def is_loopback_host(host: str) -> bool:
 
 def is_loopback_url(url: str) -> bool:
     """Whether the host of an address stays on this machine."""
+    return is_loopback_host(host_of(url))
+
+
+def host_of(url: str) -> str:
+    """The host in an address; empty where there is none."""
     try:
-        return is_loopback_host(urlsplit(url).hostname or "")
+        return urlsplit(url).hostname or ""
     except ValueError:
-        return False
+        return ""
 
 
 def is_reserved_domain(domain: str) -> bool:

@@ -1,0 +1,74 @@
+"""What must be put right before anything is sent, although the file is well formed. It looks at the settings alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from syndicate.config.models import Settings
+from syndicate.config.values import host_of, is_example_domain, is_loopback_url, is_reserved_domain
+from syndicate.errors import Problem
+
+_LATER = "comes with a later version; remove this key for now"
+
+_NOT_YET: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    # key, `*` for each entry of a list     when it promises what is not built       what to say
+    ("database.url", lambda url: url.reveal().startswith("postgresql"), "PostgreSQL " + _LATER),
+    ("sources.*.kind", lambda kind: kind == "feed", "another site's feed as a source " + _LATER),
+    ("sources.*.pull", bool, "git pull before a scan " + _LATER),
+    ("review.check_url", bool, "looking whether the public page answers " + _LATER),
+    ("feeds.hubs", bool, "telling WebSub hubs " + _LATER),
+    ("feeds.adopt", bool, "keeping the ids of the present feed " + _LATER),
+    ("email.dkim.domain", bool, "our own signature " + _LATER),
+    ("digests.*.schedule", lambda schedule: schedule.strip() == "each", "a letter for each article " + _LATER),
+    ("digests.*.approve", bool, "approval of editions " + _LATER),
+    ("digests.*.proof", bool, "a proof before the edition " + _LATER),
+    ("linkedin.client_id", bool, "logging in to LinkedIn " + _LATER),
+    ("webhooks", bool, "a webhook " + _LATER),
+    ("alerts.email", bool, "an alert by mail " + _LATER),
+    ("alerts.webhook", bool, "an alert by webhook " + _LATER),
+)
+
+
+def problems_at_start(settings: Settings) -> list[Problem]:
+    """Why nothing may start: live mail that could not be answered for (rule 24), and keys whose feature is not built.
+
+    Whether recipients could use the links is for the caller, who knows them: `is_loopback_url(web.public_url)`.
+    """
+    return [*_live_mail(settings), *_not_yet(settings)]
+
+
+def _live_mail(settings: Settings) -> Iterator[Problem]:
+    email = settings.email
+    if email is None or not email.live:
+        return
+    if is_example_domain(email.sender_domain) or (
+        is_reserved_domain(email.sender_domain) and not _is_test_site(settings)
+    ):
+        yield Problem("email.sender", f"{email.sender_domain} is nobody's domain: write your own before going live")
+    if not email.postal_address.strip():
+        yield Problem("email.postal_address", "is missing: live mail must say where its sender lives")
+
+
+def _is_test_site(settings: Settings) -> bool:
+    """Whether readers' links lead to this machine or nowhere, so that only test addresses are written to anyway."""
+    url = settings.web.public_url
+    return is_loopback_url(url) or is_reserved_domain(host_of(url))
+
+
+def _not_yet(settings: Settings) -> Iterator[Problem]:
+    for pattern, promises, text in _NOT_YET:
+        for key, value in _values(settings, pattern.split("."), ""):
+            if promises(value):
+                yield Problem(key, text)
+
+
+def _values(value: Any, path: list[str], key: str) -> Iterator[tuple[str, Any]]:
+    """The values a pattern leads to, with their dotted keys; none below a table that is absent."""
+    if not path:
+        yield key, value
+    elif path[0] == "*":
+        for index, entry in enumerate(value):
+            yield from _values(entry, path[1:], f"{key}.{index}")
+    elif value is not None:
+        yield from _values(getattr(value, path[0]), path[1:], f"{key}.{path[0]}".lstrip("."))
