@@ -177,5 +177,30 @@ def _doubt(
 
 def backoff(attempt: int, policy: RetryPolicy, chance: Chance) -> timedelta:
     """Exponential with jitter over its upper half, so that a wait is never nothing."""
-    full = min(policy.longest, policy.first * 2 ** min(attempt - 1, 16))
+    full = min(policy.longest, policy.first * (1 << min(attempt - 1, 16)))
     return full * (0.5 + 0.5 * chance.random())
+
+
+class LetterState(StrEnum):
+    """Where one letter stands."""
+
+    DUE = "due"
+    CLAIMED = "claimed"
+    SENT = "sent"  # 250 after the final dot
+    FAILED = "failed"  # refused for good
+    SUPPRESSED = "suppressed"  # the person left before it went out
+    EXPIRED = "expired"  # given up: `retry_for` is over
+    UNKNOWN = "unknown"
+    REHEARSED = "rehearsed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterSettlement:
+    """What to write of one letter."""
+
+    letter: int
+    state: LetterState
+    due_at: datetime | None = None
+    tried: bool = True  # false: not this letter's fault, its attempt does not count
+    code: int | None = None
+    answer: str = ""

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, select, text
+from sqlalchemy import Connection, Engine, Row, create_engine, event, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
@@ -24,6 +24,7 @@ from syndicate.store.schema import HEAD, settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
+AnyRow = Row[*tuple[Any, ...]]
 
 APPLICATION_ID = 0x53594E44  # "SYND", in the file's header: tells our database from somebody else's
 BUSY_MS = 30_000
@@ -202,8 +203,3 @@ def _sentences(path: Path) -> Iterator[None]:
             if mark in words.lower():
                 raise StoreError(f"the database {path} {meaning}") from error
         raise
-
-
-def dictionaries(rows: Any) -> list[dict[str, Any]]:
-    """Result rows as plain dictionaries."""
-    return [dict(row) for row in rows.mappings()]

@@ -102,6 +102,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("crashes", sa.Integer(), server_default="0", nullable=False),
         sa.Column("by_hand", sa.Boolean(), nullable=False),
+        sa.Column("approved", sa.Boolean(), nullable=False),
         sa.Column("live", sa.Boolean(), nullable=False),
         sa.Column("sent_at", UtcTime(), nullable=True),
         sa.Column("external_id", sa.Text(), nullable=True),

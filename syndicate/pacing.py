@@ -1,0 +1,248 @@
+"""When the next announcement of a channel may go out, and which candidate it is. Pure; nothing is planned ahead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from syndicate.slots import last_daily, next_daily
+
+NOTHING = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pacing:
+    """A channel's rules. Zero means no limit; `hours` (None = always) and `slots` are in `zone`."""
+
+    zone: ZoneInfo
+    slots: tuple[time, ...] = ()
+    hours: tuple[time, time] | None = None
+    min_gap: timedelta = NOTHING
+    max_per_day: int = 0
+    max_age: timedelta = NOTHING
+    delay: timedelta = NOTHING
+    approve: bool = False
+
+    @property
+    def unlimited(self) -> bool:
+        return not (self.slots or self.hours or self.min_gap or self.max_per_day)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What the channel did lately: sent, on the wire and unknown alike. By hand counts too."""
+
+    last: datetime | None = None  # newest of them
+    last_slot: datetime | None = None  # newest slot that was filled
+    today: int = 0  # since midnight in the channel's zone
+    under_way: int = 0  # planned or claimed, not by hand
+    authors: tuple[str, ...] = ()  # of the last few that went out
+    titles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An article that may be announced on this channel, as the ledger's waiting row knows it."""
+
+    delivery: int
+    article: str
+    title: str
+    released: datetime
+    entered: datetime
+    delay_from: datetime
+    description: str = ""
+    authors: tuple[str, ...] = ()
+    has_image: bool = False
+    approved: bool = False  # by a person, for this channel
+    missing: bool = False  # its file was not there in the last scan
+    unwanted: str | None = None  # why this channel no longer takes it: front matter, not ready
+
+
+class Choice(StrEnum):
+    PLAN = "planned"
+    WAIT = "waiting"
+    EXPIRE = "expired"
+    HOLD = "held"
+    CANCEL = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What becomes of one candidate, and why."""
+
+    candidate: Candidate
+    choice: Choice
+    reason: str
+    planned_for: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A fixed sum of named parts, 100 at most."""
+
+    freshness: int
+    image: int
+    description: int
+    author: int
+    topic: int
+
+    @property
+    def total(self) -> int:
+        return self.freshness + self.image + self.description + self.author + self.topic
+
+    def __str__(self) -> str:
+        return (
+            f"score {self.total} = freshness {self.freshness} + image {self.image} + description {self.description}"
+            f" + author {self.author} + topic {self.topic}"
+        )
+
+
+def score(candidate: Candidate, past: Past, rules: Pacing, now: datetime) -> Score:
+    """Value a candidate: fresh, with a picture, well described, and unlike what went out lately."""
+    span = rules.max_age or timedelta(days=2)
+    youth = max(0.0, 1 - max(NOTHING, now - candidate.entered) / span)
+    length = len(candidate.description)
+    return Score(
+        freshness=round(40 * youth),
+        image=15 if candidate.has_image else 0,
+        description=20 if 60 <= length <= 400 else 10 if length else 0,
+        author=0 if set(candidate.authors) & set(past.authors) else 10,
+        topic=round(15 * (1 - max((likeness(candidate.title, title) for title in past.titles), default=0.0))),
+    )
+
+
+def likeness(one: str, other: str) -> float:
+    """How far two titles share their words: 0 to 1 (Jaccard, words of four letters and more)."""
+    first, second = (set(re.findall(r"\w{4,}", title.casefold())) for title in (one, other))
+    return len(first & second) / len(first | second) if first and second else 0.0
+
+
+def earliest(past: Past, rules: Pacing, now: datetime) -> datetime:
+    """The first moment from `now` on at which `hours`, `min_gap` and `max_per_day` let something go out."""
+    moment = now
+    if rules.max_per_day and past.today >= rules.max_per_day:
+        moment = _midnight(now, rules.zone, 1)
+    if past.last and rules.min_gap:
+        moment = max(moment, past.last + rules.min_gap)
+    if rules.hours:
+        moment = _opening(moment, rules.hours, rules.zone)
+    return moment
+
+
+def day_start(now: datetime, zone: ZoneInfo) -> datetime:
+    """The last midnight in the zone."""
+    return _midnight(now, zone, 0)
+
+
+def _midnight(now: datetime, zone: ZoneInfo, days: int) -> datetime:
+    local = now.astimezone(zone)
+    day = (local + timedelta(days=days)).date()
+    return datetime.combine(day, time(0), tzinfo=zone).astimezone(now.tzinfo)
+
+
+def _opening(moment: datetime, hours: tuple[time, time], zone: ZoneInfo) -> datetime:
+    start, end = hours
+    local = moment.astimezone(zone)
+    clock = local.time()
+    open_now = start <= clock < end if start < end else (clock >= start or clock < end)
+    if open_now or start == end:
+        return moment
+    days = 1 if start < end and clock >= end else 0
+    day = (local + timedelta(days=days)).date()
+    return datetime.combine(day, start, tzinfo=zone).astimezone(moment.tzinfo)
+
+
+def choose(waiting: Sequence[Candidate], past: Past, rules: Pacing, now: datetime) -> list[Decision]:
+    """Decide about every candidate of one channel: the chosen first, then the others with why not now."""
+    decisions: list[Decision] = []
+    competing: list[Candidate] = []
+    for candidate in waiting:
+        if verdict := _rule_out(candidate, rules, now):
+            decisions.append(verdict)
+        else:
+            competing.append(candidate)
+    if rules.unlimited:
+        competing.sort(key=lambda c: (c.released, c.article))
+        chosen = [_plan(c, now, "no pacing: goes out at once") for c in competing]
+        return chosen + decisions
+    ranked = sorted(competing, key=lambda c: (-score(c, past, rules, now).total, -c.released.timestamp(), c.article))
+    moment, why = _moment(past, rules, now)
+    if moment is None or not ranked:
+        return [*(_wait(c, past, rules, now, why) for c in ranked), *decisions]
+    best, *others = ranked
+    _, then = _moment(replace(past, last=now, last_slot=now, today=past.today + 1), rules, now)
+    lost = f"{best.title!r} has more; {then}"
+    return [
+        _plan(best, moment, f"{score(best, past, rules, now)}; {why}"),
+        *(_wait(c, past, rules, now, lost) for c in others),
+        *decisions,
+    ]
+
+
+def _rule_out(candidate: Candidate, rules: Pacing, now: datetime) -> Decision | None:
+    if candidate.unwanted:
+        return Decision(candidate=candidate, choice=Choice.CANCEL, reason=candidate.unwanted)
+    if rules.max_age and now - candidate.entered > rules.max_age:
+        reason = f"max-age: waited longer than {span(rules.max_age)} for its turn"
+        return Decision(candidate=candidate, choice=Choice.EXPIRE, reason=reason)
+    if candidate.missing:
+        return Decision(candidate=candidate, choice=Choice.WAIT, reason="missing: the last scan did not find its file")
+    if rules.approve and not candidate.approved:
+        return Decision(candidate=candidate, choice=Choice.HOLD, reason="approve: waits for a person's approval")
+    ripe = candidate.delay_from + rules.delay
+    if now < ripe:
+        reason = f"delay: too young until {_when(ripe, rules.zone)}"
+        return Decision(candidate=candidate, choice=Choice.WAIT, reason=reason)
+    return None
+
+
+def _moment(past: Past, rules: Pacing, now: datetime) -> tuple[datetime | None, str]:
+    """The moment that may be filled now (None: not yet), and the sentence that says so."""
+    if past.under_way:
+        return None, "another announcement of this channel is under way"
+    soonest = earliest(past, rules, now)
+    if not rules.slots:
+        if soonest <= now:
+            return now, "hours, gap and day allow it"
+        return None, f"next at {_when(soonest, rules.zone)}: {_limit(past, rules, now)}"
+    slot = last_daily(rules.slots, rules.zone, now)
+    filled = max((moment for moment in (past.last, past.last_slot) if moment), default=None)
+    if slot is None or (filled is not None and filled >= slot):
+        upcoming = next_daily(rules.slots, rules.zone, now, 1)[0]
+        return None, f"next slot {_when(upcoming, rules.zone)}"
+    if soonest > now:
+        return None, f"next at {_when(soonest, rules.zone)}: {_limit(past, rules, now)}"
+    return slot, f"slot {_when(slot, rules.zone)}"
+
+
+def _limit(past: Past, rules: Pacing, now: datetime) -> str:
+    if rules.max_per_day and past.today >= rules.max_per_day:
+        return f"max-per-day: {past.today} of {rules.max_per_day} went out today"
+    if past.last and rules.min_gap and past.last + rules.min_gap > now:
+        return f"min-gap: {span(rules.min_gap)} after the last one"
+    return "hours: closed now"
+
+
+def _plan(candidate: Candidate, moment: datetime, reason: str) -> Decision:
+    return Decision(candidate=candidate, choice=Choice.PLAN, reason=reason, planned_for=moment)
+
+
+def _wait(candidate: Candidate, past: Past, rules: Pacing, now: datetime, reason: str) -> Decision:
+    return Decision(candidate=candidate, choice=Choice.WAIT, reason=f"{score(candidate, past, rules, now)}; {reason}")
+
+
+def span(length: timedelta) -> str:
+    """A duration as it is written in the configuration: "2d", "90m"."""
+    seconds = int(length.total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _when(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%a %d %b %H:%M}"

@@ -1,0 +1,348 @@
+"""The catalogue: every file of every source once, understood or not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+from sqlalchemy import Connection, Select, and_, func, or_, select, update
+
+from syndicate.article import Article, Manuscript, State
+from syndicate.errors import UsageError
+from syndicate.store.database import AnyRow
+from syndicate.store.schema import articles, sources
+
+NAMESPACE = UUID("6f0b3c1e-57d7-4c2a-9a0e-6b1f9c3e5a11")
+COMPETING = (State.READY.value, State.HELD.value, State.SCHEDULED.value)
+_TUPLES = {"authors", "tags", "channels", "repairs"}
+_HEAD = [column for column in articles.c if column.name != "body"]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a scan must know of a file to tell whether it changed."""
+
+    id: str
+    stat: str
+    missed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One row to write: what the file says and what review made of it."""
+
+    id: str
+    source: str
+    path: str
+    stat: str
+    hash: str
+    url: str
+    title_key: str
+    manuscript: Manuscript
+    state: State
+    reasons: tuple[str, ...]
+    look_again_at: datetime | None
+    first_seen: datetime
+    updated: datetime
+    released: datetime | None
+    entered: datetime | None
+    baseline: bool
+    delay_from: datetime | None
+    delay_restarts: int
+
+
+# --- sources ----------------------------------------------------------------------------------------------------------
+
+
+def baseline_at(connection: Connection, source: str) -> datetime | None:
+    """When the first complete scan of a source ended."""
+    return connection.scalar(select(sources.c.baseline_at).where(sources.c.name == source))
+
+
+def scanned(connection: Connection, source: str, now: datetime, *, complete: bool) -> None:
+    """Note a scan; the first complete one ends the baseline."""
+    row = connection.execute(select(sources).where(sources.c.name == source)).first()
+    if row is None:
+        connection.execute(sources.insert().values(name=source, scanned_at=now, baseline_at=now if complete else None))
+        return
+    values: dict[str, Any] = {"problem": None, "problem_since": None}
+    if complete and row.baseline_at is None:
+        values["baseline_at"] = now
+    if row.problem or "baseline_at" in values or now - (row.scanned_at or now) > timedelta(minutes=1):
+        connection.execute(update(sources).where(sources.c.name == source).values(scanned_at=now, **values))
+
+
+def outage(connection: Connection, source: str, problem: str, now: datetime) -> None:
+    """Note that a source cannot be read; the moment of the first failure stays."""
+    row = connection.execute(select(sources).where(sources.c.name == source)).first()
+    if row is None:
+        connection.execute(sources.insert().values(name=source, problem=problem, problem_since=now))
+    elif row.problem != problem:
+        connection.execute(
+            update(sources)
+            .where(sources.c.name == source)
+            .values(problem=problem, problem_since=row.problem_since if row.problem else now)
+        )
+
+
+def outages(connection: Connection) -> dict[str, str]:
+    """Sources that cannot be read: name -> problem."""
+    query = select(sources.c.name, sources.c.problem).where(sources.c.problem.is_not(None))
+    return dict(connection.execute(query).tuples().all())
+
+
+# --- scanning ---------------------------------------------------------------------------------------------------------
+
+
+def known(connection: Connection, source: str) -> dict[str, Known]:
+    """Every file of a source that is not gone, by path; read from one index."""
+    query = select(articles.c.path, articles.c.id, articles.c.stat, articles.c.missed_at).where(
+        articles.c.source == source, articles.c.state != "gone"
+    )
+    return {row.path: Known(row.id, row.stat, row.missed_at) for row in connection.execute(query)}
+
+
+def match(connection: Connection, entry: Any, missing: frozenset[str]) -> tuple[AnyRow | None, str]:
+    """Find the article that a file is (rule 7); `missing` are ids whose files this scan does not find.
+
+    `entry` has source, path, hash and manuscript. Returns the row and how it was recognised.
+    """
+    a = articles.c
+    here = and_(a.source == entry.source, a.path == entry.path, a.state != "gone")
+    if entry.manuscript.guid:
+        row = connection.execute(
+            select(*_HEAD).where(a.source == entry.source, a.guid == entry.manuscript.guid).order_by(a.first_seen)
+        ).first()
+        if row is not None and (row.path == entry.path or row.id in missing or row.state == "gone"):
+            return row, "guid"
+        if row is not None and connection.execute(select(a.id).where(here)).first() is None:
+            return None, "duplicate-id"
+    row = connection.execute(select(*_HEAD).where(here)).first()
+    if row is not None:
+        return row, "path"
+    away = or_(a.id.in_(missing), a.state == "gone") if missing else a.state == "gone"
+    row = connection.execute(
+        select(*_HEAD).where(a.hash == entry.hash, a.source == entry.source, away).order_by(a.state == "gone").limit(1)
+    ).first()
+    if row is not None:
+        return row, "hash"
+    stated = entry.manuscript.published or entry.manuscript.created
+    if missing and stated:
+        row = connection.execute(
+            select(*_HEAD).where(a.slug == entry.manuscript.slug, a.stated == stated, a.id.in_(missing)).limit(1)
+        ).first()
+        if row is not None:
+            return row, "slug and date"
+    return None, "new"
+
+
+def new_id(connection: Connection, source: str, path: str) -> str:
+    """uuid5 of source and first path, counted on where an earlier article began at the same path."""
+    count = 0
+    while True:
+        made = str(uuid5(NAMESPACE, f"{source}\n{path}" + (f"\n{count}" if count else "")))
+        if connection.execute(select(articles.c.id).where(articles.c.id == made)).first() is None:
+            return made
+        count += 1
+
+
+def twin(connection: Connection, article: str, title_key: str, since: datetime) -> tuple[str, datetime] | None:
+    """The earlier article with the same title first seen since then: its path and when."""
+    row = connection.execute(
+        select(articles.c.path, articles.c.first_seen)
+        .where(articles.c.title_key == title_key, articles.c.first_seen >= since, articles.c.id != article)
+        .where(articles.c.state.in_(COMPETING))
+        .order_by(articles.c.first_seen, articles.c.path)
+        .limit(1)
+    ).first()
+    return (row.path, row.first_seen) if row else None
+
+
+def at_address(connection: Connection, article: str, url: str) -> str | None:
+    """Path of another article that stands at this address."""
+    return connection.scalar(
+        select(articles.c.path)
+        .where(articles.c.url == url, articles.c.id != article, articles.c.state.in_(COMPETING))
+        .order_by(articles.c.first_seen, articles.c.path)
+        .limit(1)
+    )
+
+
+def save(connection: Connection, entry: Entry, *, is_new: bool) -> None:
+    """Write one article as it now is."""
+    said = asdict(entry.manuscript)
+    body = said.pop("body")
+    values = {
+        "id": entry.id, "source": entry.source, "path": entry.path, "stat": entry.stat, "hash": entry.hash,
+        "state": entry.state.value, "missed_at": None, "guid": entry.manuscript.guid, "slug": entry.manuscript.slug,
+        "stated": entry.manuscript.published or entry.manuscript.created, "url": entry.url,
+        "title_key": entry.title_key, "reasons": json.dumps(entry.reasons, ensure_ascii=False),
+        "look_again_at": entry.look_again_at, "first_seen": entry.first_seen, "updated": entry.updated,
+        "released": entry.released, "entered": entry.entered, "baseline": entry.baseline,
+        "delay_from": entry.delay_from, "delay_restarts": entry.delay_restarts,
+        "fields": json.dumps(said, ensure_ascii=False), "body": body,
+    }  # fmt: skip
+    if is_new:
+        connection.execute(articles.insert().values(values))
+    else:
+        connection.execute(update(articles).where(articles.c.id == entry.id).values(values))
+
+
+def touch(connection: Connection, article: str, stat: str) -> None:
+    """The file was touched, not changed."""
+    connection.execute(update(articles).where(articles.c.id == article).values(stat=stat, missed_at=None))
+
+
+def found_again(connection: Connection, ids: Sequence[str]) -> None:
+    connection.execute(update(articles).where(articles.c.id.in_(ids)).values(missed_at=None))
+
+
+def missed(connection: Connection, ids: Iterable[str], now: datetime) -> None:
+    """First scan that does not find these files."""
+    connection.execute(
+        update(articles).where(articles.c.id.in_(list(ids)), articles.c.missed_at.is_(None)).values(missed_at=now)
+    )
+
+
+def gone(connection: Connection, ids: Iterable[str]) -> list[str]:
+    """Missed a second time: out of the feeds."""
+    reasons = json.dumps(["gone: its file was removed"])
+    return list(
+        connection.scalars(
+            update(articles)
+            .where(articles.c.id.in_(list(ids)), articles.c.missed_at.is_not(None), articles.c.state != "gone")
+            .values(state="gone", reasons=reasons, look_again_at=None)
+            .returning(articles.c.id)
+        )
+    )
+
+
+def to_judge_again(connection: Connection, now: datetime) -> list[AnyRow]:
+    """Articles whose verdict may change by itself by now (full rows)."""
+    query = select(articles).where(articles.c.look_again_at <= now, articles.c.state != "gone")
+    return list(connection.execute(query.order_by(articles.c.look_again_at, articles.c.id)))
+
+
+def hold(connection: Connection, ids: Sequence[str], reason: str) -> None:
+    """Hold articles that would have been released."""
+    connection.execute(
+        update(articles)
+        .where(articles.c.id.in_(ids))
+        .values(state="held", reasons=json.dumps([reason], ensure_ascii=False), released=None, entered=None)
+    )
+
+
+def rule(connection: Connection, article: str, verdict: str, because: str | None) -> None:
+    """A person's verdict: it stands for good."""
+    connection.execute(
+        update(articles).where(articles.c.id == article).values(verdict=verdict, verdict_because=because)
+    )
+
+
+def to_judge(connection: Connection, ids: Sequence[str]) -> list[AnyRow]:
+    """Full rows of these articles."""
+    return list(connection.execute(select(articles).where(articles.c.id.in_(ids)).order_by(articles.c.first_seen)))
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def manuscript_of(row: AnyRow) -> Manuscript:
+    """The manuscript of a row; without its body where the query left that out."""
+    said = json.loads(row.fields)
+    names = {field.name for field in fields(Manuscript)}
+    values: dict[str, Any] = {
+        name: tuple(value) if name in _TUPLES and value is not None else value
+        for name, value in said.items()
+        if name in names
+    }
+    return Manuscript(**values, body=getattr(row, "body", ""))
+
+
+def article_of(row: AnyRow) -> Article:
+    """One row as a value."""
+    return Article(
+        id=row.id, source=row.source, path=row.path, slug=row.slug, url=row.url, manuscript=manuscript_of(row),
+        state=State(row.state), reasons=tuple(json.loads(row.reasons)), first_seen=row.first_seen,
+        updated=row.updated, released=row.released, entered=row.entered, baseline=row.baseline,
+    )  # fmt: skip
+
+
+def get(connection: Connection, article: str) -> Article | None:
+    row = connection.execute(select(articles).where(articles.c.id == article)).first()
+    return article_of(row) if row else None
+
+
+def many(connection: Connection, ids: Sequence[str]) -> list[Article]:
+    """Articles in the order of the ids."""
+    rows = {row.id: article_of(row) for row in connection.execute(select(articles).where(articles.c.id.in_(ids)))}
+    return [rows[article] for article in ids if article in rows]
+
+
+def find(connection: Connection, reference: str) -> Article:
+    """The article with that id, slug or path. Raises UsageError when there is none, or more than one."""
+    a = articles.c
+    asked = reference.removeprefix("urn:uuid:")
+    for condition in (a.id == asked, and_(a.path == asked, a.state != "gone"), and_(a.slug == asked, a.state != "gone"),
+                      or_(a.path == asked, a.slug == asked)):  # fmt: skip
+        rows = connection.execute(select(articles).where(condition).order_by(a.first_seen).limit(5)).all()
+        if len(rows) > 1:
+            paths = ", ".join(row.path for row in rows)
+            raise UsageError(f"{reference!r} is more than one article ({paths}): name its path or id")
+        if rows:
+            return article_of(rows[0])
+    raise UsageError(f"there is no article {reference!r}: `syndicate articles` lists them")
+
+
+def listing(connection: Connection, state: str | None = None) -> list[Article]:
+    """The catalogue without texts, newest first."""
+    query: Select[Any] = select(*_HEAD).order_by(
+        func.coalesce(articles.c.released, articles.c.first_seen).desc(), articles.c.path
+    )
+    if state:
+        query = query.where(articles.c.state == state)
+    return [article_of(row) for row in connection.execute(query)]
+
+
+def newest_released(connection: Connection, limit: int) -> list[tuple[str, datetime]]:
+    """Ready articles, newest first: (id, released)."""
+    query = (
+        select(articles.c.id, articles.c.released)
+        .where(articles.c.state == "ready", articles.c.released.is_not(None))
+        .order_by(articles.c.released.desc(), articles.c.id)
+        .limit(limit)
+    )
+    return [(row.id, row.released) for row in connection.execute(query)]
+
+
+def for_edition(
+    connection: Connection, *, entered_after: datetime | None, released_until: datetime, candidates_only: bool
+) -> list[Article]:
+    """Ready articles of a window without their texts, newest first."""
+    a = articles.c
+    query = select(*_HEAD).where(
+        a.state == "ready", a.released.is_not(None), a.released <= released_until, a.missed_at.is_(None)
+    )
+    if candidates_only:
+        query = query.where(a.baseline.is_(False))
+    if entered_after is not None:
+        query = query.where(a.entered > entered_after)
+    return [article_of(row) for row in connection.execute(query.order_by(a.released.desc(), a.id))]
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """How many in each state."""
+    query = select(articles.c.state, func.count()).group_by(articles.c.state)
+    return dict(connection.execute(query).tuples().all())
+
+
+def held_by(connection: Connection, code: str | None) -> list[str]:
+    """Ids of held articles, all or those with a reason of that code."""
+    rows = connection.execute(
+        select(articles.c.id, articles.c.reasons).where(articles.c.state == "held").order_by(articles.c.first_seen)
+    )
+    return [row.id for row in rows if code is None or any(r.startswith(code) for r in json.loads(row.reasons))]

@@ -1,0 +1,102 @@
+"""Editions: which articles each issue of a digest held, and which slots are done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from syndicate.edition import Contents
+from syndicate.store.ledger import insert_or_ignore
+from syndicate.store.schema import digests, edition_articles, editions
+
+
+def sync_digests(connection: Connection, names: Sequence[str], now: datetime) -> None:
+    """Note the digests there are; a new one starts from here."""
+    for name in names:
+        connection.execute(insert_or_ignore(connection, digests).values(name=name, since=now))
+
+
+def since(connection: Connection, digest: str) -> datetime | None:
+    """When the digest began."""
+    return connection.scalar(select(digests.c.since).where(digests.c.name == digest))
+
+
+def slot_done(connection: Connection, digest: str, slot: datetime) -> bool:
+    """Whether that slot was filled, skipped or expired."""
+    query = select(editions.c.slug).where(editions.c.digest == digest, editions.c.slot == slot)
+    return connection.execute(query).first() is not None
+
+
+def last_slot(connection: Connection, digest: str, live: bool) -> datetime | None:
+    """The slot of the last frozen edition: where the next one's window begins."""
+    last: datetime | None = connection.scalar(
+        select(func.max(editions.c.slot)).where(
+            editions.c.digest == digest, editions.c.state == "frozen", editions.c.live == live
+        )
+    )
+    return last
+
+
+def used(connection: Connection, digest: str) -> set[str]:
+    """Articles that were in a live edition of this digest."""
+    query = select(edition_articles.c.article).where(edition_articles.c.digest == digest, edition_articles.c.live)
+    return set(connection.scalars(query))
+
+
+def free_slug(connection: Connection, wanted: str) -> str:
+    """That slug, or the next free one counted on."""
+    slug, count = wanted, 1
+    while connection.execute(select(editions.c.slug).where(editions.c.slug == slug)).first():
+        count += 1
+        slug = f"{wanted}-{count}"
+    return slug
+
+
+def save(
+    connection: Connection,
+    contents: Contents,
+    *,
+    slot: datetime | None,
+    after: datetime | None,
+    until: datetime,
+    live: bool,
+    now: datetime,
+) -> bool:
+    """Note a frozen edition and its articles. False: that slot is done already, by somebody else."""
+    assert contents.digest is not None
+    made = connection.execute(
+        insert_or_ignore(connection, editions).values(
+            slug=contents.slug, digest=contents.digest, slot=slot, since=after, until=until, state="frozen",
+            live=live, made_at=now,
+        )
+    )  # fmt: skip
+    if not made.rowcount:
+        return False
+    rows = [
+        {"edition": contents.slug, "article": article.id, "digest": contents.digest, "live": live, "place": place,
+         "position": position}
+        for place, articles in (("card", contents.cards), ("headline", contents.headlines))
+        for position, article in enumerate(articles)
+    ]  # fmt: skip
+    if rows:
+        connection.execute(edition_articles.insert(), rows)
+    return True
+
+
+def pass_over(
+    connection: Connection, digest: str, slug: str, slot: datetime, state: str, reason: str, live: bool, now: datetime
+) -> None:
+    """Note a slot that gave no edition: skipped (too little in it) or expired (too late)."""
+    connection.execute(
+        insert_or_ignore(connection, editions).values(
+            slug=free_slug(connection, slug), digest=digest, slot=slot, until=slot, state=state, reason=reason,
+            live=live, made_at=now,
+        )
+    )  # fmt: skip
+
+
+def count(connection: Connection) -> int:
+    """Frozen editions, ever."""
+    return connection.scalar(select(func.count()).select_from(editions).where(editions.c.state == "frozen")) or 0

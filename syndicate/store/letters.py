@@ -1,0 +1,322 @@
+"""Letters: one email delivery owed to one person; frozen together, claimed and settled in groups."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, case, exists, func, literal, select, update
+from sqlalchemy.sql.selectable import ScalarSelect
+
+from syndicate.crashpoint import crashpoint
+from syndicate.delivery import LetterSettlement, LetterState
+from syndicate.store import pauses
+from syndicate.store.schema import attempts, deliveries, editions, letters, subscribers, subscriptions
+
+CHANNEL = "email"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One claimed letter with its person."""
+
+    letter: int
+    subscriber: int
+    email: str
+    name: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mailing:
+    """A frozen email delivery with letters still to go."""
+
+    delivery: int
+    subject: str  # the edition's slug, or the article's id
+    digest: str | None
+    live: bool
+    frozen_at: datetime
+    payload: Mapping[str, Any]
+
+
+# --- freezing ---------------------------------------------------------------------------------------------------------
+
+
+def freeze(
+    connection: Connection,
+    *,
+    kind: str,
+    subject: str,
+    title: str,
+    digest: str | None,
+    payload: Mapping[str, Any],
+    live: bool,
+    by_hand: bool,
+    planned_for: datetime,
+    now: datetime,
+    delivery: int | None = None,
+    round_: int = 1,
+) -> tuple[int, int]:
+    """Freeze text and audience in one transaction (rule 16): from here on its letters do the work.
+
+    `delivery` names a row to take up again; its letters that reached nobody become due anew. Returns the delivery's
+    id and how many letters are due. With nobody to write to it is skipped, and says so.
+    """
+    values: dict[str, Any] = {
+        "channel": CHANNEL, "kind": kind, "subject": subject, "title": title, "round": round_, "state": "claimed",
+        "planned_for": planned_for, "owner": None, "by_hand": by_hand, "live": live, "approved": True,
+        "payload": json.dumps(payload, ensure_ascii=False), "due_at": now, "reason": None,
+    }  # fmt: skip
+    if delivery is None:
+        row = connection.execute(deliveries.insert().values(created_at=now, **values).returning(deliveries.c.id))
+        delivery = int(row.scalar_one())
+    else:
+        connection.execute(update(deliveries).where(deliveries.c.id == delivery).values(values))
+        connection.execute(letters.delete().where(letters.c.delivery == delivery, letters.c.state != "sent"))
+    crashpoint("freeze.fill")
+    there = exists().where(letters.c.delivery == delivery, letters.c.subscriber == subscribers.c.id)
+    people: Select[Any] = select(
+        literal(delivery), subscribers.c.id, subscribers.c.domain, literal("due"), literal(now, letters.c.due_at.type)
+    ).where(subscribers.c.state == "active", ~there)
+    if digest is not None:
+        people = people.where(
+            subscribers.c.id.in_(select(subscriptions.c.subscriber).where(subscriptions.c.digest == digest))
+        )
+    connection.execute(
+        letters.insert().from_select(
+            ["delivery", "subscriber", "domain", "state", "due_at"], people.order_by(subscribers.c.id)
+        )
+    )
+    count = connection.scalar(select(func.count()).where(letters.c.delivery == delivery, letters.c.state == "due")) or 0
+    if not count:
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id == delivery)
+            .values(state="skipped", reason="nobody: no active subscriber" + (f" of {digest}" if digest else ""))
+        )
+    return delivery, count
+
+
+# --- sending ----------------------------------------------------------------------------------------------------------
+
+
+def open_mailings(connection: Connection, now: datetime) -> list[Mailing]:
+    """Frozen deliveries with a letter due now, oldest first."""
+    due = exists().where(letters.c.delivery == deliveries.c.id, letters.c.state == "due", letters.c.due_at <= now)
+    rows = connection.execute(
+        select(deliveries, editions.c.digest)
+        .outerjoin_from(deliveries, editions, editions.c.slug == deliveries.c.subject)
+        .where(deliveries.c.channel == CHANNEL, deliveries.c.state == "claimed", due)
+        .order_by(deliveries.c.id)
+    )
+    return [
+        Mailing(
+            delivery=row.id, subject=row.subject, digest=row.digest, live=row.live, frozen_at=row.due_at,
+            payload=json.loads(row.payload),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def settle_and_claim(
+    connection: Connection,
+    mailing: Mailing,
+    owner: str,
+    settled: Sequence[LetterSettlement],
+    now: datetime,
+    limit: int,
+) -> list[Recipient]:
+    """Settle the last group and claim the next in one transaction (rule 17).
+
+    Who left, is suppressed or was erased since the freeze gets nothing: that is read here, not at the freeze.
+    """
+    settle(connection, mailing.delivery, owner, settled, now)
+    if limit <= 0 or not pauses.open_for(connection, CHANNEL, now):
+        return []
+    if mailing.digest and not pauses.open_for(connection, f"digest:{mailing.digest}", now):
+        return []
+    claimed: list[Recipient] = []
+    while not claimed:
+        group = _claim(connection, mailing, owner, now, limit)
+        if not group:
+            return []
+        claimed = _with_people(connection, mailing, group)
+    return claimed
+
+
+def _claim(
+    connection: Connection, mailing: Mailing, owner: str, now: datetime, limit: int
+) -> dict[int, tuple[int, int]]:
+    still_open = exists().where(deliveries.c.id == mailing.delivery, deliveries.c.state == "claimed")
+    due: ScalarSelect[Any] = (
+        select(letters.c.id)
+        .where(letters.c.delivery == mailing.delivery, letters.c.due_at <= now, still_open)
+        .where(letters.c.state == literal("due", literal_execute=True))
+        .order_by(letters.c.due_at, letters.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    rows = connection.execute(
+        update(letters)
+        .where(letters.c.state == literal("due", literal_execute=True), letters.c.id.in_(due))
+        .values(state="claimed", owner=owner, attempts=letters.c.attempts + 1)
+        .returning(letters.c.id, letters.c.subscriber, letters.c.attempts)
+    )
+    return {row.id: (row.subscriber, row.attempts) for row in sorted(rows)}
+
+
+def _with_people(connection: Connection, mailing: Mailing, group: Mapping[int, tuple[int, int]]) -> list[Recipient]:
+    query = select(subscribers.c.id, subscribers.c.email, subscribers.c.name).where(
+        subscribers.c.id.in_([person for person, _ in group.values()]), subscribers.c.state == "active"
+    )
+    if mailing.digest is not None:
+        query = query.where(
+            subscribers.c.id.in_(select(subscriptions.c.subscriber).where(subscriptions.c.digest == mailing.digest))
+        )
+    people = {row.id: row for row in connection.execute(query)}
+    left = [letter for letter, (person, _) in group.items() if person not in people]
+    if left:
+        connection.execute(
+            update(letters)
+            .where(letters.c.id.in_(left))
+            .values(state="suppressed", owner=None, due_at=None, answer="left before it was sent")
+        )
+    return [
+        Recipient(letter, person, people[person].email, people[person].name, attempt)
+        for letter, (person, attempt) in group.items()
+        if person in people
+    ]
+
+
+def settle(
+    connection: Connection, delivery: int, owner: str, settled: Sequence[LetterSettlement], now: datetime
+) -> None:
+    """Write what became of a group; letters that were taken back meanwhile are left as they are."""
+    sent = [one.letter for one in settled if one.state in (LetterState.SENT, LetterState.REHEARSED)]
+    if sent:
+        state = next(one.state for one in settled if one.letter == sent[0])
+        values = {"state": state, "sent_at": now, "owner": None, "due_at": None}
+        connection.execute(update(letters).where(_mine(sent, owner)).values(values))
+    for one in settled:
+        if one.letter in sent:
+            continue
+        row = connection.execute(
+            update(letters)
+            .where(_mine([one.letter], owner))
+            .values(
+                state=one.state,
+                due_at=one.due_at,
+                owner=None,
+                answer=one.answer or None,
+                attempts=letters.c.attempts
+                if one.tried
+                else case((letters.c.attempts > 0, letters.c.attempts - 1), else_=0),
+            )
+            .returning(letters.c.attempts)
+        ).first()
+        if row is not None and one.tried:
+            _note(connection, delivery, one, row.attempts, now)
+
+
+def _mine(ids: Sequence[int], owner: str) -> Any:
+    return letters.c.id.in_(ids) & (letters.c.state == "claimed") & (letters.c.owner == owner)
+
+
+def _note(connection: Connection, delivery: int, one: LetterSettlement, number: int, now: datetime) -> None:
+    key = {"delivery": delivery, "letter": one.letter, "number": number}
+    connection.execute(attempts.delete().where(*(attempts.c[name] == value for name, value in key.items())))
+    connection.execute(
+        attempts.insert().values(
+            **key, started_at=now, ended_at=now, outcome=one.state, status=one.code, answer=one.answer[:500]
+        )
+    )
+
+
+def close(connection: Connection, now: datetime) -> list[int]:
+    """End the frozen deliveries that have no letter due or claimed any more; returns their ids."""
+    going = exists().where(letters.c.delivery == deliveries.c.id, letters.c.state.in_(["due", "claimed"]))
+    ended = connection.execute(
+        select(deliveries.c.id, deliveries.c.live)
+        .where(deliveries.c.channel == CHANNEL, deliveries.c.state == "claimed", deliveries.c.owner.is_(None), ~going)
+    ).all()  # fmt: skip
+    for row in ended:
+        people = counts_of(connection, [row.id]).get(row.id, {})
+        state, reason = _ending(people)
+        connection.execute(
+            update(deliveries)
+            .where(deliveries.c.id == row.id)
+            .values(state=state, reason=reason, sent_at=now if state == "sent" else None)
+        )
+    return [row.id for row in ended]
+
+
+def _ending(people: Mapping[str, int]) -> tuple[str, str | None]:
+    for state in ("sent", "rehearsed"):
+        if people.get(state):
+            return state, None
+    for state in ("failed", "expired"):
+        if people.get(state):
+            return "failed" if state == "failed" else "expired", f"{people[state]} letters {state}, none sent"
+    return "skipped", "nobody: everybody left before it was sent"
+
+
+def cancel_due(connection: Connection, delivery: int) -> int:
+    """End the letters still due of a delivery."""
+    return connection.execute(
+        update(letters)
+        .where(letters.c.delivery == delivery, letters.c.state == "due")
+        .values(state="expired", due_at=None, answer="cancelled")
+    ).rowcount
+
+
+def retry_failed(connection: Connection, delivery: int, now: datetime) -> int:
+    """Make the failed and expired letters of a delivery due again."""
+    return connection.execute(
+        update(letters)
+        .where(letters.c.delivery == delivery, letters.c.state.in_(["failed", "expired"]))
+        .values(state="due", due_at=now, attempts=0, answer=None)
+    ).rowcount
+
+
+# --- owners and counts ------------------------------------------------------------------------------------------------
+
+
+def claimants(connection: Connection) -> set[str]:
+    """Owners that hold a claimed letter."""
+    query = select(letters.c.owner).where(letters.c.state == "claimed").distinct()
+    return {owner for owner in connection.scalars(query) if owner}
+
+
+def take_back(connection: Connection, owners: Sequence[str], now: datetime) -> int:
+    """Letters of dead owners are due again: mail may be resent, with the same Message-ID and bytes (rule 5)."""
+    return connection.execute(
+        update(letters)
+        .where(letters.c.state == "claimed", letters.c.owner.in_(owners))
+        .values(state="due", due_at=now, owner=None)
+    ).rowcount
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    query = select(letters.c.state, func.count()).group_by(letters.c.state)
+    return dict(connection.execute(query).tuples().all())
+
+
+def counts_of(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """Letters by state for each of these deliveries."""
+    result: dict[int, dict[str, int]] = {}
+    for row in connection.execute(
+        select(letters.c.delivery, letters.c.state, func.count().label("n"))
+        .where(letters.c.delivery.in_(ids))
+        .group_by(letters.c.delivery, letters.c.state)
+    ):
+        result.setdefault(row.delivery, {})[row.state] = row.n
+    return result
+
+
+def put_off(connection: Connection, now: datetime) -> int:
+    """Letters due later: put off by an answer or a pause."""
+    return connection.scalar(select(func.count()).where(letters.c.state == "due")) or 0

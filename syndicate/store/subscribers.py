@@ -1,0 +1,162 @@
+"""People: who gets letters, of which digest, and who must never get one again."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from syndicate.store.database import AnyRow
+from syndicate.store.ledger import insert_or_ignore
+from syndicate.store.schema import subscribers, subscriptions, suppressions
+from syndicate.subscriber import Address, State
+
+
+def address_hash(secret: bytes, key: str) -> str:
+    """What is left of an address after erasure."""
+    return hmac.new(secret, b"suppression\n" + key.encode(), hashlib.sha256).hexdigest()[:40]
+
+
+def add(
+    connection: Connection,
+    address: Address,
+    *,
+    name: str,
+    tags: str,
+    state: State,
+    digests: Sequence[str],
+    consent: Mapping[str, Any],
+    hashed: str,
+    now: datetime,
+    lifts: bool,
+) -> str:
+    """Add a person, or these digests to one who is there. Returns what became of it.
+
+    "added", "updated", "known" (nothing to change), "suppressed" (left or bounced before; only `lifts`, an explicit
+    act of the owner for this one address, brings him back), or the state he was added in.
+    """
+    suppressed = connection.scalar(select(suppressions.c.reason).where(suppressions.c.address_hash == hashed))
+    if suppressed and state is State.ACTIVE:
+        if not lifts:
+            return "suppressed"
+        connection.execute(delete(suppressions).where(suppressions.c.address_hash == hashed))
+    row = connection.execute(select(subscribers).where(subscribers.c.address_key == address.key)).first()
+    if row is None:
+        person = connection.execute(
+            subscribers.insert()
+            .values(
+                address_key=address.key, email=address.email, domain=address.domain, name=name, tags=tags,
+                state=state, since=now, consent=json.dumps(dict(consent), ensure_ascii=False),
+                reason=None if state is State.ACTIVE else f"{state}: so imported",
+            )
+            .returning(subscribers.c.id)
+        ).scalar_one()  # fmt: skip
+        outcome = "added" if state is State.ACTIVE else state.value
+    else:
+        person = row.id
+        outcome = _change(connection, row, name, state, lifts, now)
+    if state not in (State.ACTIVE, State.PENDING):
+        suppress(connection, hashed, state.value, now)
+        return outcome
+    added = 0
+    for digest in digests:
+        values = {"subscriber": person, "digest": digest}
+        added += connection.execute(insert_or_ignore(connection, subscriptions).values(values)).rowcount
+    return "updated" if outcome == "known" and added else outcome
+
+
+def _change(connection: Connection, row: AnyRow, name: str, state: State, lifts: bool, now: datetime) -> str:
+    values: dict[str, Any] = {}
+    if name and not row.name:
+        values["name"] = name
+    back = state is State.ACTIVE and row.state != State.ACTIVE and lifts
+    leaving = state not in (State.ACTIVE, State.PENDING) and row.state == State.ACTIVE
+    if back or leaving:
+        values |= {"state": state, "since": now, "reason": None if back else f"{state}: so imported"}
+    if not values:
+        return "known" if row.state == state or row.state == State.ACTIVE else row.state
+    connection.execute(update(subscribers).where(subscribers.c.id == row.id).values(values))
+    return state.value if leaving else "updated"
+
+
+def suppress(connection: Connection, hashed: str, reason: str, now: datetime) -> None:
+    """Never again, whatever is imported later."""
+    connection.execute(insert_or_ignore(connection, suppressions).values(address_hash=hashed, reason=reason, since=now))
+
+
+def leave(connection: Connection, person: int, state: State, reason: str, secret: bytes, now: datetime) -> bool:
+    """End everything for one person; a second time changes nothing. False: nobody there."""
+    row = connection.execute(select(subscribers).where(subscribers.c.id == person)).first()
+    if row is None:
+        return False
+    if row.state in (State.ACTIVE, State.PENDING):
+        connection.execute(
+            update(subscribers).where(subscribers.c.id == person).values(state=state, since=now, reason=reason)
+        )
+    suppress(connection, address_hash(secret, row.address_key), state.value, now)
+    return True
+
+
+def erase(connection: Connection, key: str) -> bool:
+    """Delete a person; the suppression, a bare hash, stays."""
+    row = connection.execute(select(subscribers.c.id).where(subscribers.c.address_key == key)).first()
+    if row is None:
+        return False
+    connection.execute(delete(subscriptions).where(subscriptions.c.subscriber == row.id))
+    connection.execute(delete(subscribers).where(subscribers.c.id == row.id))
+    return True
+
+
+def by_key(connection: Connection, key: str) -> dict[str, Any] | None:
+    row = connection.execute(select(subscribers).where(subscribers.c.address_key == key)).first()
+    return _person(connection, [row])[0] | {"id": row.id, "consent": json.loads(row.consent)} if row else None
+
+
+def listing(connection: Connection, batch: int = 1000) -> Iterator[dict[str, Any]]:
+    """All people in batches by key, so that memory does not grow with the list."""
+    after = 0
+    while rows := connection.execute(
+        select(subscribers).where(subscribers.c.id > after).order_by(subscribers.c.id).limit(batch)
+    ).all():
+        after = rows[-1].id
+        yield from _person(connection, rows)
+
+
+def _person(connection: Connection, rows: Sequence[AnyRow]) -> list[dict[str, Any]]:
+    chosen: dict[int, list[str]] = {row.id: [] for row in rows}
+    for link in connection.execute(
+        select(subscriptions).where(subscriptions.c.subscriber.in_(list(chosen))).order_by(subscriptions.c.digest)
+    ):
+        chosen[link.subscriber].append(link.digest)
+    return [
+        {
+            "email": row.email, "name": row.name, "state": row.state, "digests": chosen[row.id],
+            "since": row.since, "reason": row.reason, "tags": row.tags,
+        }
+        for row in rows
+    ]  # fmt: skip
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    query = select(subscribers.c.state, func.count()).group_by(subscribers.c.state)
+    return dict(connection.execute(query).tuples().all())
+
+
+def domains(connection: Connection) -> Iterable[str]:
+    """Recipient domains of the active, each once."""
+    return connection.scalars(select(subscribers.c.domain).where(subscribers.c.state == State.ACTIVE).distinct())
+
+
+def audience(connection: Connection, digest: str | None) -> int:
+    """How many people an edition of this digest (None: everybody active) would go to."""
+    query = select(func.count()).select_from(subscribers).where(subscribers.c.state == State.ACTIVE)
+    if digest is not None:
+        query = query.where(
+            subscribers.c.id.in_(select(subscriptions.c.subscriber).where(subscriptions.c.digest == digest))
+        )
+    return connection.scalar(query) or 0
