@@ -19,6 +19,7 @@ from syndicate.config.models import (
     SourceSettings,
     WebhookSettings,
     WebSettings,
+    secrets_of,
 )
 from syndicate.config.schedule import cron
 from syndicate.config.start import problems_at_start
@@ -60,4 +61,5 @@ __all__ = [
     "is_reserved_domain",
     "load",
     "problems_at_start",
+    "secrets_of",
 ]

@@ -5,6 +5,7 @@ It never reads the file or the environment: `loading` does, and `fields` looks u
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import time, timedelta
 from email.utils import parseaddr
 from pathlib import Path
@@ -324,3 +325,15 @@ class Settings(Table):
     def database_url(self) -> DatabaseUrl:
         """Where the database is; SQLite below `data` unless the owner says otherwise."""
         return self.database.url if self.database.url else DatabaseUrl(f"sqlite:///{self.data.absolute()}/syndicate.db")
+
+
+def secrets_of(table: Table) -> Iterator[Secret]:
+    """Every secret that is set, for hiding them in logs; of the database's address only its password."""
+    for value in (getattr(table, key) for key in type(table).model_fields):
+        for entry in value if isinstance(value, tuple) else (value,):
+            if isinstance(entry, Table):
+                yield from secrets_of(entry)
+            elif isinstance(entry, DatabaseUrl):
+                yield from entry.passwords()
+            elif isinstance(entry, Secret) and entry:
+                yield entry

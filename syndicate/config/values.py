@@ -12,7 +12,7 @@ from datetime import time, timedelta
 from email.utils import getaddresses
 from ipaddress import IPv6Address, ip_address
 from typing import NoReturn
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 STARS = "********"
 
@@ -64,7 +64,13 @@ class DatabaseUrl(Secret):
 
     def __str__(self) -> str:
         url = re.sub(r"(?<=://)([^/@:]*):[^/]*@", rf"\1:{STARS}@", self.reveal())
-        return re.sub(r"(?i)([?&][^=&]*(?:password|passfile|sslkey)[^=&]*=)[^&]*", rf"\1{STARS}", url)
+        return re.sub(r"(?i)([?&][^=&]*password[^=&]*=)[^&]*", rf"\1{STARS}", url)
+
+    def passwords(self) -> list[Secret]:
+        """What must not be shown of it, as written and as meant."""
+        parts = urlsplit(self.reveal())
+        written = [parts.password or "", *re.findall(r"(?i)(?:^|&)[^=&]*password[^=&]*=([^&]*)", parts.query)]
+        return [Secret(text) for text in dict.fromkeys([*written, *map(unquote, written)]) if text]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
