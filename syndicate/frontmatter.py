@@ -141,8 +141,8 @@ def _without_controls(text: str, notes: list[str]) -> str:
     found = sum(1 for _ in _CONTROLS.finditer(text))
     if "\0" in text or found > 8 + len(text) // 100:
         raise ContentError("control characters throughout: this is no text file", line)
-    if text.replace("\ufeff", "", 1) is not text and text[first.start()] == "\ufeff" and found == 1:
-        return _CONTROLS.sub("", text)
+    if found == 1 and first[0] == "\ufeff":  # a byte order mark between two joined files
+        return text.replace("\ufeff", "")
     notes.append(f"line {line}: control characters removed")
     return _CONTROLS.sub(lambda match: " " if match[0] in "\x0b\x0c\x85" else "", text)
 

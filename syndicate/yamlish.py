@@ -368,7 +368,7 @@ def _unescaped_single(inner: str, note: Note) -> str:
     plain = inner.replace("'\\''", "'").replace("\\''", "'")
     if plain != inner:
         note("apostrophe escaped as for a shell")
-    if "'" in plain.replace("''", "").replace("\\'", ""):
+    elif "'" in plain.replace("''", "").replace("\\'", ""):
         note("unescaped apostrophe")
     return _mended(plain.replace("''", "'"), "'", note)
 
