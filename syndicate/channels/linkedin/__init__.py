@@ -1,0 +1,143 @@
+"""The LinkedIn channel: one article, one post with a link card (Learn: community-management/shares/posts-api).
+
+It tries once per call and never decides when to try again. The token is added at the last moment and stands in no
+payload, message or log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from syndicate.channels.base import Announcement, Payload, Receipt
+from syndicate.channels.linkedin import answers, compose
+from syndicate.clock import Clock
+from syndicate.errors import ConfigError, Unavailable
+from syndicate.fetch import Answer, Fetcher
+
+if TYPE_CHECKING:
+    from syndicate.config import LinkedInSettings, Site
+
+__all__ = ["LinkedIn"]
+
+
+class LinkedIn:
+    """Posts as one member or organisation. The fetcher is shared and closed by its owner."""
+
+    name = "linkedin"
+
+    def __init__(
+        self,
+        settings: LinkedInSettings,
+        site: Site,
+        fetcher: Fetcher,
+        clock: Clock,
+        live: bool,
+        *,
+        templates: Path | None = None,
+    ) -> None:
+        self.live = live
+        self._settings = settings
+        self._site = site
+        self._fetcher = fetcher
+        self._clock = clock
+        self._templates = templates
+        self._template: compose.PostTemplate | None = None
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person posts what we compose: there is no token and no app to get one with."""
+        return not self._settings.access_token and not self._settings.client_id
+
+    def compose(self, announcement: Announcement) -> Payload:
+        """Make the frozen request. Raises Unavailable where the author or the owner's template must be mended first."""
+        author = self._settings.author or ("" if self._wants_author else compose.REHEARSAL_AUTHOR)
+        if not author:
+            raise _author_is_missing()
+        try:
+            if self._template is None:
+                self._template = compose.load_template(self._templates, self._settings.template)
+            return compose.compose(
+                announcement,
+                template=self._template,
+                site=self._site,
+                author=author,
+                api_url=self._settings.api_url,
+                version=self._settings.version,
+            )
+        except ConfigError as exc:
+            raise Unavailable(f"the post cannot be written: {exc}", pauses=f"mend {exc}") from exc
+
+    async def send(self, key: str, payload: Payload) -> Receipt:
+        """Post. Raises Refused, Unavailable or InDoubt."""
+        answer, token = await self._post(payload)
+        return answers.judge(answer, token=token, now=self._clock.now(), chance=self._fetcher.chance)
+
+    async def reconcile(self, key: str, payload: Payload) -> Receipt:
+        """Repeat a doubtful post to the byte: LinkedIn answers with the first one's URN, or creates it now.
+
+        Raises InDoubt when that does not tell, Unavailable when the repeat was not accepted; in both the first attempt
+        stays as doubtful as it was.
+        """
+        answer, token = await self._post(payload)
+        return answers.judge_repeat(answer, token=token, now=self._clock.now(), chance=self._fetcher.chance)
+
+    def preview(self, payload: Payload) -> str:
+        """The post as LinkedIn would show it."""
+        return compose.preview(payload)
+
+    async def aclose(self) -> None:
+        """Nothing is held here."""
+
+    @property
+    def _wants_author(self) -> bool:
+        return self.live and not self.by_hand
+
+    async def _post(self, payload: Payload) -> tuple[Answer, str]:
+        if not self.live:
+            raise Unavailable("linkedin.live is false: nothing leaves the machine")
+        if payload.get("v") != compose.PAYLOAD_VERSION:
+            raise Unavailable(f"this post was composed by another version of syndicate (payload {payload.get('v')!r})")
+        token = self._token()
+        # Address and API version as configured now, not as frozen: a retired version is mended in the configuration,
+        # and a token goes to no host that a stored row names. Only the body makes a post the same.
+        answer = await self._fetcher.request(
+            "POST",
+            f"{self._settings.api_url}/rest/posts",
+            headers=self._headers(payload["headers"], token),
+            content=self._body(payload),
+            repeatable=False,
+        )
+        return answer, token
+
+    def _token(self) -> str:
+        token = self._settings.access_token.reveal().strip()
+        if not token:
+            raise Unavailable(
+                "there is no access token", pauses="run `syndicate linkedin login` or set linkedin.access_token"
+            )
+        if not token.isascii() or not token.isprintable() or " " in token:
+            raise Unavailable(
+                "the access token holds characters that no token has", pauses="set linkedin.access_token anew"
+            )
+        return token
+
+    def _headers(self, frozen: Mapping[str, str], token: str) -> dict[str, str]:
+        return {**frozen, "Linkedin-Version": self._settings.version, "Authorization": f"Bearer {token}"}
+
+    def _body(self, payload: Payload) -> bytes:
+        body: str = payload["body"]
+        placeholder = f'"author": "{compose.REHEARSAL_AUTHOR}"'
+        if placeholder in body[: len(placeholder) + 1]:  # composed in rehearsal, taken up again once live
+            if not self._settings.author:
+                raise _author_is_missing()
+            body = body.replace(placeholder, f'"author": "{self._settings.author}"', 1)
+        return body.encode("utf-8")
+
+
+def _author_is_missing() -> Unavailable:
+    return Unavailable(
+        "linkedin.author is empty",
+        pauses="set linkedin.author to who posts, like urn:li:person:abcd1234 (`syndicate linkedin login` says which)",
+    )

@@ -1,0 +1,225 @@
+"""From an announcement to the frozen request of a LinkedIn post, and back to a text to look at. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from syndicate.article import Article
+from syndicate.channels.base import Announcement, Payload
+from syndicate.channels.linkedin import littletext
+from syndicate.errors import ConfigError, Problem
+from syndicate.markdown import cut, utf16_len
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+    from syndicate.config import Site
+
+PAYLOAD_VERSION = 1
+REHEARSAL_AUTHOR = "urn:li:person:REHEARSAL"
+COMMENTARY_LIMIT = 3000  # the server's words; unit unknown, so: UTF-16 units after escaping
+TITLE_LIMIT = 400
+DESCRIPTION_LIMIT = 4000  # refused somewhere above 4,084
+HEADLINE_LIMIT = 300
+
+_BLANK_LINES = re.compile(r"\n{3,}")
+_LINE_ENDS = re.compile(r"\r\n?|[\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+|[。！？]+[”’」』）]*\s*")
+_ABBREVIATION = re.compile(r"(?:^|\W)(?:\w|\w+\.\w+|Dr|Mr|Mrs|Ms|Prof|St|vs|etc|Nr|Inc|Ltd|Co|ca|bzw)$")
+_HAS_LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostTemplate:
+    """A loaded template and the hashtags its owner wrote into it."""
+
+    template: Template
+    name: str  # for messages
+    hashtags: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """What a text is made of and may be shortened by; plain, without control characters."""
+
+    summary: str
+    hashtags: str
+    cta: str
+    link: str
+
+
+def load_template(folder: Path | None, name: str = "linkedin") -> PostTemplate:
+    """Load NAME.txt from the owner's folder, else the one shipped. Raises ConfigError for a broken or missing one."""
+    from jinja2 import StrictUndefined, TemplateSyntaxError
+    from jinja2.sandbox import SandboxedEnvironment
+
+    own = folder / f"{name}.txt" if folder else None
+    shown = str(own) if own and own.is_file() else "post.txt"
+    try:
+        if own and own.is_file():
+            source = own.read_text("utf-8")
+        elif name == "linkedin":
+            source = (files("syndicate.channels.linkedin") / "post.txt").read_text("utf-8")
+        else:
+            raise ConfigError([Problem("linkedin.template", f"there is no {name}.txt in the folder `templates`")])
+        template = SandboxedEnvironment(undefined=StrictUndefined).from_string(source)
+    except TemplateSyntaxError as exc:
+        raise ConfigError([Problem("linkedin.template", f"{shown} line {exc.lineno}: {exc.message}")]) from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError([Problem("linkedin.template", f"{shown} cannot be read: {exc}")]) from exc
+    return PostTemplate(template=template, name=shown, hashtags=littletext.hashtags_in(source))
+
+
+def compose(
+    announcement: Announcement, *, template: PostTemplate, site: Site, author: str, api_url: str, version: str
+) -> Payload:
+    """Make the request of one post. Raises ConfigError when the owner's template fails.
+
+    The body is text already, so that a repeat is the same to the byte: that is how LinkedIn knows a duplicate.
+    """
+    article = announcement.article
+    title = _line(article.title) or _line(announcement.summary) or site.title
+    card = {"source": _line(article.url), "title": cut(title, TITLE_LIMIT)}
+    if description := cut(_line(article.manuscript.description or announcement.summary), DESCRIPTION_LIMIT):
+        card["description"] = description
+    body = {
+        "author": author,
+        "commentary": _commentary(announcement, template, site),
+        "visibility": "PUBLIC",
+        "distribution": {"feedDistribution": "MAIN_FEED", "targetEntities": [], "thirdPartyDistributionChannels": []},
+        "content": {"article": card},
+        "lifecycleState": "PUBLISHED",
+        "isReshareDisabledByAuthor": False,
+    }
+    return {
+        "v": PAYLOAD_VERSION,
+        "method": "POST",
+        "url": f"{api_url}/rest/posts",
+        "headers": {
+            "Linkedin-Version": version,
+            "X-Restli-Protocol-Version": "2.0.0",
+            "Content-Type": "application/json",
+        },
+        "body": json.dumps(body, ensure_ascii=False),
+    }
+
+
+def preview(payload: Payload) -> str:
+    """The post as LinkedIn would show it: text, then the card's title and domain."""
+    body: dict[str, Any] = json.loads(payload["body"])
+    card = body["content"]["article"]
+    domain = (urlsplit(card["source"]).hostname or "").removeprefix("www.")
+    return f"{littletext.decode(body['commentary'])}\n\n[ {card['title']}\n  {domain} ]"
+
+
+def _commentary(announcement: Announcement, template: PostTemplate, site: Site) -> str:
+    article = announcement.article
+    if own := _lines(announcement.own_words or ""):
+        draft = _Draft(summary=own, hashtags="", cta="", link=_line(article.url))
+        return _fitted(draft, _own_words, littletext.hashtags_in(own))
+    tags = littletext.hashtags(article.manuscript.tags)
+    draft = _Draft(
+        summary=_line(announcement.summary),
+        hashtags=" ".join(f"#{tag}" for tag in tags),
+        cta=_line(article.manuscript.cta),
+        link=_line(article.url),
+    )
+    return _fitted(draft, lambda draft: _written(draft, article, template, site), template.hashtags.union(tags))
+
+
+def _own_words(draft: _Draft) -> str:
+    held = re.search(rf"{re.escape(draft.link.rstrip('/'))}(?![\w/?&=%#.-]*[\w?&=%#-])", draft.summary)
+    return draft.summary if held else f"{draft.summary}\n\n{draft.link}".strip()
+
+
+def _written(draft: _Draft, article: Article, template: PostTemplate, site: Site) -> str:
+    title = _line(article.title)
+    headline, rest = first_sentence(draft.summary or cut(title, HEADLINE_LIMIT) or site.title)
+    cta_link = "" if not draft.cta or _HAS_LINK.search(draft.cta) else site.cta_url or draft.link
+    try:
+        text = template.template.render(
+            headline=headline,
+            rest=rest,
+            cta=draft.cta,
+            cta_link=cta_link,
+            link="" if cta_link == draft.link else draft.link,
+            hashtags=draft.hashtags,
+            title=title,
+            summary=draft.summary,
+            url=_line(article.url),
+            article=article,
+            site=site,
+        )
+    except Exception as exc:  # whatever an owner's expression can raise
+        raise ConfigError([Problem("linkedin.template", f"{template.name}: {exc}")]) from exc
+    return _lines(text)
+
+
+def _fitted(draft: _Draft, write: Callable[[_Draft], str], hashtags: Collection[str]) -> str:
+    """Write and encode, shortened where too long: first the summary, the call to action almost last."""
+
+    def fits(text: str) -> bool:
+        length: int = utf16_len(littletext.encode(text, hashtags))
+        return length <= COMMENTARY_LIMIT
+
+    def shortened(draft: _Draft, part: str) -> _Draft:
+        def changed(text: str) -> _Draft:
+            return replace(draft, **{part: text})
+
+        if part in ("hashtags", "link"):  # half of one is worse than none
+            return changed("")
+        return changed(_longest(getattr(draft, part), lambda text: fits(write(changed(text)))))
+
+    for part in ("summary", "hashtags", "cta", "link"):
+        if fits(write(draft)):
+            break
+        draft = shortened(draft, part)
+    return littletext.encode(_longest(write(draft), fits), hashtags)
+
+
+def _longest(text: str, fits: Callable[[str], bool]) -> str:
+    """The longest cut of `text` that fits; empty where none does."""
+    if fits(text):
+        return text
+    best, low, high = "", 0, min(utf16_len(text), COMMENTARY_LIMIT)
+    while low < high:
+        middle = (low + high + 1) // 2
+        piece = cut(text, middle)
+        if fits(piece):
+            best, low = piece, middle
+        else:
+            high = middle - 1
+    return best if best.strip(" …") else ""
+
+
+def first_sentence(text: str) -> tuple[str, str]:
+    """Split one line after its first sentence; all of it where none ends before the end."""
+    for match in _SENTENCE_END.finditer(text):
+        rest = text[match.end() :]
+        before = text[max(0, match.start() - 20) : match.start()]
+        if rest[:1].islower() or (match[0].startswith(".") and _ABBREVIATION.search(before)):
+            continue
+        return text[: match.end()].rstrip(), rest
+    return text, ""
+
+
+def _line(text: str) -> str:
+    """One line of plain text: white space joined, control characters gone."""
+    return " ".join(_lines(text).split())
+
+
+def _lines(text: str) -> str:
+    """Plain text: line ends as LinkedIn knows them, one empty line at most in a row, control characters gone."""
+    text = _LINE_ENDS.sub("\n", text).replace("\t", " ")
+    if not text.isprintable():
+        text = "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
+    lines = "\n".join(line.rstrip() for line in text.split("\n"))
+    return _BLANK_LINES.sub("\n\n", lines).strip()
