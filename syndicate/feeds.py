@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import html
 import json
-import logging
 import os
 import re
 import threading
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from syndicate import markdown
+from syndicate import logs, markdown
 from syndicate.crashpoint import crashpoint
 from syndicate.errors import SyndicateError
 from syndicate.language import direction
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from syndicate.article import Article
     from syndicate.config import FeedSettings, Site
 
-log = logging.getLogger(__name__)
+log = logs.get(__name__)
 
 RSS, ATOM, JSON = "feed.xml", "atom.xml", "feed.json"
 MEDIA_TYPES = {RSS: "application/rss+xml", ATOM: "application/atom+xml", JSON: "application/feed+json"}
@@ -112,7 +111,7 @@ def _rendered(article: Article, site: Site, images: Mapping[str, Image] | None, 
         return _item(article, site, images, full=full)
     except Exception:
         # Article text is hostile, and one article must not take the others out of the feed.
-        log.exception("article left out of the feeds", extra={"article": article.id, "path": article.path})
+        log.exception("article left out of the feeds", article=article.id, path=article.path)
         return None
 
 
@@ -122,17 +121,18 @@ def _item(article: Article, site: Site, images: Mapping[str, Image] | None, *, f
         raise ValueError("it has no moment of release")
     if not _is_web(article.url):
         raise ValueError("its address is not absolute")
-    released = _second(article.released)
-    summary = _line(markdown.summary(said.description or said.body, SUMMARY))
-    title = _line(said.title) or summary[:80].rstrip() or article.slug
+    url, body = _clean(article.url), _clean(said.body)
+    summary = _line(markdown.summary(markdown.plain(_clean(said.description)) or markdown.to_text(body), SUMMARY))
+    title = _line(said.title) or markdown.cut(summary, 80) or article.slug
     content = None
     if full:
-        content = _clean(markdown.to_html(said.body, base_url=article.url, title=said.title))
+        content = _clean(markdown.to_html(body, base_url=url, title=_clean(said.title)))
         if direction(site.language) == "rtl":
             content = f'<div dir="rtl">{content}</div>'  # readers do not take it from the feed's language
+    released = _second(article.released)
     return _Item(
         id=f"urn:uuid:{article.id}",
-        url=_clean(article.url),
+        url=url,
         title=title,
         summary=summary or title,
         content=content,
@@ -146,12 +146,18 @@ def _item(article: Article, site: Site, images: Mapping[str, Image] | None, *, f
 
 def _image(article: Article) -> Image | None:
     stated = article.manuscript.hero_image
-    url = _clean(urljoin(article.url, stated.strip())) if stated else ""
+    try:
+        url = _clean(urljoin(article.url, stated.strip())) if stated else ""
+    except ValueError:
+        return None
     return Image(url=url) if _is_web(url) else None
 
 
 def _is_web(url: str) -> bool:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
@@ -233,11 +239,11 @@ class _FeedExtras:
     def extend_ns(self) -> dict[str, str]:
         return {"dc": _DC[1:-1], "media": "http://search.yahoo.com/mrss/"}
 
-    def extend_rss(self, channel: Any) -> None:
+    def extend_rss(self, rss: Any) -> None:
         from lxml.etree import SubElement
 
         for hub in self.hubs:
-            SubElement(channel, "{http://www.w3.org/2005/Atom}link", href=hub, rel="hub")
+            SubElement(rss.find("channel"), "{http://www.w3.org/2005/Atom}link", href=hub, rel="hub")
 
     def extend_atom(self, feed: Any) -> None:
         pass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -11,7 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-log = logging.getLogger(__name__)
+from syndicate import logs
+
+log = logs.get(__name__)
 
 BODY_LIMIT = 64 * 1024  # bytes
 BODY_TIME = 15.0  # seconds for a whole body to come in
@@ -69,7 +70,7 @@ class Guard:
             # The path may hold a token: the log gets the name of the page, never the address asked for.
             endpoint = scope.get("endpoint")
             page = getattr(getattr(endpoint, "func", endpoint), "__name__", "none")
-            log.exception("page failed", extra={"page": page})
+            log.exception("page failed", page=page)
             if started:
                 raise
             await self._error_page(500)(scope, receive, send_guarded)

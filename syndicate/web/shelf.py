@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
-import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +18,10 @@ from pathlib import Path
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
+from syndicate import logs
 from syndicate.feeds import MEDIA_TYPES
 
-log = logging.getLogger(__name__)
+log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class Shelf:
         except FileNotFoundError:
             pass  # no pass has written it yet
         except OSError as error:
-            log.warning("feed not readable", extra={"feed": name, "error": str(error)})
+            log.warning("feed not readable", feed=name, error=str(error))
 
 
 def _stamp(stat: os.stat_result) -> tuple[int, int, int]:
