@@ -237,7 +237,9 @@ async def _read(response: httpx.Response, body: bytearray, limit: int) -> bool:
     """Collect the body up to `limit` bytes, unpacked here: layers of compression can grow without end."""
     packed = response.headers.get("content-encoding", "").strip().lower() == "gzip"
     inflate = zlib.decompressobj(31) if packed else None
+    empty = True
     async for chunk in response.aiter_raw():
+        empty = empty and not chunk
         room = limit - len(body)
         if inflate is None:
             body += chunk[:room]
@@ -251,7 +253,7 @@ async def _read(response: httpx.Response, body: bytearray, limit: int) -> bool:
             del body[limit:]
         if more:
             return False
-    return inflate is None or inflate.eof or not body
+    return inflate is None or inflate.eof or empty
 
 
 def _answer(response: httpx.Response, body: bytearray, whole: bool) -> Answer:

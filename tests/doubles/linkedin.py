@@ -300,7 +300,7 @@ class LinkedInDouble:
                 return Reply(307, headers={"Location": "https://elsewhere.example/rest/posts"})
             case "ghost":
                 return self._duplicate(f"urn:li:share:{7_900_000_000_000_000_000 + len(self.requests)}")
-        return Reply(int(kind), rest.encode()) if kind.isdigit() and kind != "200" else None
+        return Reply(int(kind), rest.encode()) if kind.isdigit() and fault != "200" else None
 
     @staticmethod
     def _throttled(which: str) -> Reply:
