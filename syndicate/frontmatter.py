@@ -29,6 +29,10 @@ _MOJIBAKE = re.compile(
     "[\u00c2-\u00f4][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013\u2014\u2018-\u201e"
     "\u2020-\u2022\u2026\u2030\u2039\u203a\u20ac\u2122]|\u201a\u00c4|\u0393\u00c7|\u0432\u0402"
 )
+_CLOSINGS = {
+    fence: re.compile(rf"^(?:{pattern})[ \t\xa0]*$", re.MULTILINE)
+    for fence, pattern in (("---", r"---|\.\.\."), ("+++", r"\+\+\+"), (";;;", ";;;"))
+}
 _HEADER = re.compile(r"([A-Za-z][\w -]{0,40}?)[ \t]*:(?:[ \t]+(.*)|)$")
 _HEADER_NAMES = frozenset({"title", "date", "slug"})
 _TOML_LINE = re.compile(r"\(at line (\d+), column")
@@ -158,9 +162,9 @@ def parse(text: str) -> FrontMatter:
     start = text.rfind("\n", 0, start) + 1
     head = text[start : start + 1]
     if head == "-":
-        return _fenced(text, start, "---", ("---", "..."))
+        return _fenced(text, start, "---")
     if head == "+":
-        return _fenced(text, start, "+++", ("+++",))
+        return _fenced(text, start, "+++")
     if head == ";" or (head == '"' and "\n;;;" in text[:MAX_BLOCK]):
         return _semicolons(text, start)
     if head == "{":
@@ -174,20 +178,11 @@ def _line_of(text: str, position: int) -> int:
     return text.count("\n", 0, position) + 1
 
 
-def _closing(text: str, start: int, fences: tuple[str, ...]) -> tuple[int, int] | None:
-    """Where the first line made of one of the fences and blanks starts, and where the line after it does."""
-    position = start
-    while position <= len(text):
-        if text.startswith(fences, position):
-            end = text.find("\n", position)
-            end = len(text) if end < 0 else end
-            if text[position + 3 : end].strip() == "":
-                return position, min(end + 1, len(text))
-        following = text.find("\n", position)
-        if following < 0:
-            return None
-        position = following + 1
-    return None
+def _closing(text: str, start: int, fence: str) -> tuple[int, int] | None:
+    """Where the closing fence starts, and where the line after it does; None if it is not near."""
+    if start <= 0 or not (match := _CLOSINGS[fence].search(text, start, start + MAX_BLOCK)):
+        return None
+    return match.start(), min(match.end() + 1, len(text))
 
 
 def _rest(text: str, position: int, **what: Any) -> FrontMatter:
@@ -198,21 +193,19 @@ def _rest(text: str, position: int, **what: Any) -> FrontMatter:
     return FrontMatter(body=body[skipped:], body_line=_line_of(text, position + skipped), **what)
 
 
-def _fenced(text: str, start: int, fence: str, closings: tuple[str, ...]) -> FrontMatter:
+def _fenced(text: str, start: int, fence: str) -> FrontMatter:
     opening_end = text.find("\n", start)
     opening = text[start : opening_end if opening_end >= 0 else len(text)].rstrip()
     language = opening[3:].strip().lower()
     if opening[:3] != fence or language not in ("", "yaml", "toml", "json"):
         return FrontMatter(body=text)
     line = _line_of(text, start)
-    found = _closing(text, opening_end + 1, closings) if opening_end >= 0 else None
+    found = _closing(text, opening_end + 1, fence)
     if found is None:
         if fence == "+++" or _looks_like_fields(text[len(opening) + start :]):
-            raise ContentError(f"the front matter opened here is never closed: a line {fence} is missing", line)
+            raise ContentError(_unclosed(fence), line)
         return FrontMatter(body=text)
     block = text[opening_end + 1 : found[0]]
-    if len(block) > MAX_BLOCK:
-        raise ContentError(f"more than {MAX_BLOCK >> 10} KB of front matter", line)
     dialect = language or ("toml" if fence == "+++" else "yaml")
     repairs: tuple[str, ...] = ()
     fields: Mapping[str, Any] | None
@@ -225,6 +218,10 @@ def _fenced(text: str, start: int, fence: str, closings: tuple[str, ...]) -> Fro
         if fields is None:  # a text between two rules
             return FrontMatter(body=text)
     return _rest(text, found[1], fields=fields, repairs=repairs, dialect=dialect)
+
+
+def _unclosed(fence: str) -> str:
+    return f"the front matter opened here is not closed: a line {fence} is missing in {MAX_BLOCK >> 10} KB"
 
 
 def _looks_like_fields(text: str) -> bool:
@@ -250,12 +247,10 @@ def _semicolons(text: str, start: int) -> FrontMatter:
     if opened and text[start:].partition("\n")[0].strip() != ";;;":
         return FrontMatter(body=text)
     begin = text.find("\n", start) + 1 if opened else start
-    found = _closing(text, begin, (";;;",)) if begin else None
+    found = _closing(text, max(begin, 1), ";;;")
     if found is None:
         if opened and _looks_like_fields(text[begin:].replace('"', "", 2)):
-            raise ContentError(
-                "the front matter opened here is never closed: a line ;;; is missing", _line_of(text, start)
-            )
+            raise ContentError(_unclosed(";;;"), _line_of(text, start))
         return FrontMatter(body=text)
     block = text[begin : found[0]].strip()
     if not opened and not re.match(r'"[^"\n]+"\s*:', block):
@@ -328,7 +323,7 @@ def _as_text(value: object, line: int, depth: int = 0) -> Value:
 
 def _header(text: str, start: int) -> FrontMatter:
     """Pelican's (Python-Markdown's) header lines: `Name: value` up to the first empty line, or a line of dashes."""
-    fields: dict[str, Value] = {}
+    found: dict[str, list[str]] = {}
     last = ""
     position = start
     while position < min(len(text), start + MAX_BLOCK):
@@ -341,11 +336,12 @@ def _header(text: str, start: int) -> FrontMatter:
         match = _HEADER.match(line)
         if match and match[1].count(" ") < 3:
             last = match[1].strip()
-            fields[last] = (match[2] or "").strip() or None
+            found[last] = [(match[2] or "").strip()]
         elif last and line[0] in " \t":
-            fields[last] = f"{fields[last] or ''}\n{line.strip()}".strip()
+            found[last].append(line.strip())
         else:
             return FrontMatter(body=text)
-    if not _HEADER_NAMES & {name.casefold() for name in fields}:
+    if not _HEADER_NAMES & {name.casefold() for name in found}:
         return FrontMatter(body=text)
+    fields = {name: "\n".join(lines).strip() or None for name, lines in found.items()}
     return _rest(text, min(position, len(text)), fields=fields, dialect="header")

@@ -58,10 +58,10 @@ _JEKYLL_STYLES = frozenset({"pretty", "date", "none", "ordinal", "weekdate"})
 _PICTURES = frozenset({"png", "jpg", "jpeg", "gif", "webp", "avif", "svg", "md", "html", "bmp", "tif", "tiff", "ico"})
 
 _BLANKS = re.compile(r"[ \t\n\r\v\f\x85\u2028\u2029]+")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff]")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ud800-\udfff]")
 _INLINE_TAG = re.compile(
-    r"</?(?:a|abbr|b|bdi|big|br|cite|code|del|em|font|i|ins|kbd|mark|p|q|s|samp|small|span|strike|strong|sub|sup|tt|u|var"
-    r"|wbr|h[1-6])(?:\s[^<>]*)?/?>",
+    r"</?(?P<name>a|abbr|b|bdi|big|br|cite|code|del|em|font|i|ins|kbd|mark|p|q|s|samp|small|span|strike|strong|sub|sup|tt"
+    r"|u|var|wbr|h[1-6])(?:\s[^<>]*)?/?>",
     re.IGNORECASE,
 )
 _LINK = re.compile(r"!?\[([^\[\]]*)\](?:\([^()\s]*(?:\s+\"[^\"]*\")?\)|\[[^\[\]]*\])")
@@ -73,7 +73,7 @@ _EMPHASIS = (
     re.compile(r"`([^`]+)`"),
 )
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
+_HEADING = re.compile(r" {0,3}(#{1,6})(?=[ \t]|$)")
 _DATE_AHEAD = re.compile(r"^\d{4}-\d{1,2}-\d{1,2}(?:[-_ ]+|$)")
 _INDEX = re.compile(r"_?index(?:\.[A-Za-z]{2}(?:-[A-Za-z]{2})?)?")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -322,13 +322,20 @@ def _many_lines(text: str) -> str:
 def _plain(text: str) -> str:
     """A title without tags, links and emphasis; `a < b`, `*args` and `__init__` are text and stay."""
     if "<" in text:
-        text = _INLINE_TAG.sub("", text)
+        text = _INLINE_TAG.sub(_if_paired, text)
     if "](" in text or "][" in text:
         text = _LINK.sub(r"\1", text)
     if any(mark in text for mark in "*_~`"):
         for emphasis in _EMPHASIS:
             text = emphasis.sub(r"\1", text)
     return _one_line(html.unescape(text) if "&" in text else text)
+
+
+def _if_paired(tag: re.Match[str]) -> str:
+    """Nothing for a tag whose partner is there too; "the <b> tag" is text."""
+    name, text = tag["name"].lower(), tag.string.lower()
+    partner = f"<{name}" if tag[0].startswith("</") else f"</{name}"
+    return "" if name in ("br", "wbr") or partner in text else tag[0]
 
 
 def _author(text: str) -> str:
@@ -397,7 +404,9 @@ def _first_heading(body: str) -> str:
         elif fence or line.startswith(("    ", "\t")):
             begun = begun or bool(line.strip())
         elif heading := _HEADING.match(line):
-            text = _plain(_one_line(heading[2] or ""))
+            text = line[heading.end() :].strip()
+            unclosed = text.rstrip("#")
+            text = _plain(_one_line(unclosed if unclosed[-1:] in ("", " ", "\t") else text))
             if text and len(heading[1]) == 1:
                 return text
             opening = opening or ("" if begun else text)

@@ -20,10 +20,12 @@ Note: TypeAlias = Callable[[str], None]
 
 MAX_DEPTH = 30
 MAX_VALUES = 20_000
+MAX_NOTES = 50
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _QUOTES = "'\""
 _MARKS = _QUOTES + "`‘’“”"  # what a machine escapes although nothing asks for it
+_TABBED = re.compile(r"^[ ]*\t[ \t]*", re.MULTILINE)
 _KEY = re.compile(
     r"""(?:"(?P<double>[^"\n]{1,80})"|'(?P<single>[^'\n]{1,80})'|(?P<plain>[^\W\d][\w.$@/-]{0,79}))[ \t\xa0]*:(?!//)"""
 )
@@ -49,19 +51,15 @@ def read(block: str, first_line: int = 1) -> tuple[dict[str, Value] | None, tupl
     notes: list[str] = []
     try:
         found = _strict(block, first_line, notes)
-    except (yaml.YAMLError, _UnsoundError):
+    except (yaml.YAMLError, _UnsoundError, UnicodeError):
         notes = []
-        spaced = re.sub(r"^[ ]*\t[ \t]*", lambda tabs: tabs[0].expandtabs(2), block, flags=re.MULTILINE)
-        if spaced != block:
-            notes.append(f"line {_tabbed_line(block) + first_line}: tab used as indentation")
-        found = _forgiving(spaced, first_line, notes)
+        if tab := _TABBED.search(block):
+            notes.append(f"line {block.count(chr(10), 0, tab.start()) + first_line}: tab used as indentation")
+            block = _TABBED.sub(lambda tabs: tabs[0].expandtabs(2), block)
+        found = _forgiving(block, first_line, notes)
     if found is None and not block.strip():
         return {}, ()
-    return (found if isinstance(found, dict) else None), tuple(dict.fromkeys(notes))
-
-
-def _tabbed_line(block: str) -> int:
-    return next(number for number, line in enumerate(block.split("\n")) if re.match(r" *\t", line))
+    return (found if isinstance(found, dict) else None), tuple(dict.fromkeys(notes))[:MAX_NOTES]
 
 
 # --- sound YAML ------------------------------------------------------------------------------------------------------
@@ -114,6 +112,7 @@ class _Tree:
 def _strict(block: str, first_line: int, notes: list[str]) -> Value:
     """Raises YAMLError or _UnsoundError for what needs mending, ContentError for what no mending helps."""
     tree = _Tree()
+    lines: list[str] = []
     for event in yaml.parse(block, Loader=_LOADER):
         if isinstance(event, yaml.ScalarEvent):
             value: Value = event.value
@@ -121,7 +120,8 @@ def _strict(block: str, first_line: int, notes: list[str]) -> Value:
                 value = None
             elif tree.field is not None:
                 if event.end_mark.line > event.start_mark.line and event.style in ("'", '"') and len(tree.open) == 1:
-                    _refuse_swallowed_fields(block, event.start_mark.line, event.end_mark.line)
+                    lines = lines or block.split("\n")
+                    _refuse_swallowed_fields(lines[event.start_mark.line + 1 : event.end_mark.line + 1])
                 value = _mended(event.value, event.style, _noter(notes, first_line + event.start_mark.line, tree.field))
             tree.add(value, first_line + event.start_mark.line)
         elif isinstance(event, yaml.MappingStartEvent):
@@ -137,9 +137,9 @@ def _strict(block: str, first_line: int, notes: list[str]) -> Value:
     return tree.root
 
 
-def _refuse_swallowed_fields(block: str, start: int, end: int) -> None:
+def _refuse_swallowed_fields(lines: list[str]) -> None:
     """A quote left open ends at the next field's quote and is valid YAML: two fields in one value."""
-    if any(_KEY.match(line) for line in block.split("\n")[start + 1 : end + 1]):
+    if any(_KEY.match(line) for line in lines):
         raise _UnsoundError("a quoted value holds the line of another field")
 
 
@@ -182,8 +182,9 @@ class _Entry:
 
     def is_open(self) -> bool:
         """Whether a quote was opened and not closed so far."""
-        text = " ".join([self.head, *self.rest]).rstrip()
-        return text[:1] in _QUOTES and (len(text) == 1 or text[-1] != text[0]) if text else False
+        opening = self.head[:1]
+        last = (self.lines[-1] if len(self.lines) > 1 else self.head).rstrip()
+        return opening in ("'", '"') and (last == opening or last[-1:] not in (opening, *"’”"))
 
 
 def _forgiving(block: str, first_line: int, notes: list[str], depth: int = 0) -> dict[str, Value] | None:
@@ -198,7 +199,7 @@ def _forgiving(block: str, first_line: int, notes: list[str], depth: int = 0) ->
             if not (isinstance(tree, dict) and len(tree) == 1):
                 raise _UnsoundError("not the one field that stands here")
             fields.update(tree)
-        except (yaml.YAMLError, _UnsoundError):
+        except (yaml.YAMLError, _UnsoundError, UnicodeError):
             found = []
             fields[entry.name] = _recovered(entry, found, depth)
         notes += found
@@ -340,13 +341,16 @@ def _scalar(text: str, note: Note) -> str | None:
 
 def _within(text: str, quote: str, note: Note) -> str | None:
     """What stands between the quotes of a value; None when they are its own, as in: "Big O" explained."""
-    for match in re.finditer(quote + r"(?P<gap>[ \t]+)(?P<after>\S)", text[1:]):
-        before = text[1 : 1 + match.start()]
-        fact = before and not re.search(r"\s", before) and (":" in before or "/" in before or before[0].isdigit())
+    fact = False
+    for number, match in enumerate(re.finditer(quote + r"(?P<gap>[ \t]+)(?P<after>\S)", text[1:])):
+        end = 1 + match.start()
+        if not number:  # an address, a date, a number: nothing that goes on after its quote
+            fact = end > 1 and not re.search(r"\s", text[1:end]) and bool(re.search(r"[:/]|^\d", text[1:end]))
         remark = _REMARK.match(text, 1 + match.start("after"))
-        if (remark and (fact or text[-1] != quote)) or (text[-1] != quote and (fact or len(match["gap"]) > 1)):
+        closed = text[-1] == quote
+        if (remark and (fact or not closed)) or (not closed and (fact or len(match["gap"]) > 1)):
             note("remark after the closing quote")
-            return before
+            return text[1:end]
     if text[-1] == quote:
         return text[1:-1]
     if text[-1] in "’‘" or (text[-1] in "”“" and "“" not in text[:-1]):
