@@ -20,6 +20,7 @@ from syndicate.yamlish import Value
 
 MAX_TEXT = 2 * 1024 * 1024  # bytes of UTF-8; a long article has 0.05 of that
 MAX_BLOCK = 64 * 1024  # characters of front matter
+MAX_DOTS = 500
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
@@ -230,6 +231,11 @@ def _looks_like_fields(text: str) -> bool:
 
 
 def _toml(block: str, line: int) -> Mapping[str, Any]:
+    glued = block.replace(" ", "").replace("\t", "")
+    if any(name.count(".") > MAX_DOTS for name in re.findall(r"[\w.'\"-]+", glued)):
+        raise ContentError(
+            f"a name of more than {MAX_DOTS} parts in TOML", line
+        )  # tomllib's time grows with the square
     try:
         found = tomllib.loads(block)
     except tomllib.TOMLDecodeError as exc:

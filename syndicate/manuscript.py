@@ -50,6 +50,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "channels": ("syndicate",),
 }  # fmt: skip
 
+LONGEST_MARKED_UP = 1_000  # characters; markup in a longer title is left as it is
+LONGEST_NAME = 300
 _NESTED = ("params", "extra")
 _TRUE = frozenset({"true", "yes", "on", "1", "y"})
 _FALSE = frozenset({"false", "no", "off", "0", "n"})
@@ -321,6 +323,8 @@ def _many_lines(text: str) -> str:
 
 def _plain(text: str) -> str:
     """A title without tags, links and emphasis; `a < b`, `*args` and `__init__` are text and stay."""
+    if len(text) > LONGEST_MARKED_UP:
+        return text
     if "<" in text:
         text = _INLINE_TAG.sub(_if_paired, text)
     if "](" in text or "][" in text:
@@ -339,7 +343,7 @@ def _if_paired(tag: re.Match[str]) -> str:
 
 
 def _author(text: str) -> str:
-    text = _one_line(text)
+    text = _one_line(text)[:LONGEST_NAME]
     if first := _EMAIL_FIRST.fullmatch(text):
         return first[1].strip()
     return _one_line(_EMAIL.sub("", _LINK.sub(r"\1", text))).strip(" ,;")
@@ -386,8 +390,8 @@ def _readable(stem: str) -> str:
 def _url_safe(text: str) -> str:
     """Letters of every script, digits, "-", "_", "~" and single dots inside; everything else parts words."""
     text = unicodedata.normalize("NFC", text)
-    text = re.sub(r"-*[^\w.~-]+-*", "-", text)
-    text = re.sub(r"\.{2,}", ".", text).strip("-.")
+    words = (word.strip("-") for word in re.split(r"[^\w.~-]+", text[:400]))
+    text = re.sub(r"\.{2,}", ".", "-".join(filter(None, words))).strip("-.")
     return text[:120].strip("-.")
 
 

@@ -31,6 +31,7 @@ _KEY = re.compile(
 )
 _WORDY_KEY = re.compile(r"(?P<plain>[^\W\d][\w.-]{0,40}(?: [\w.-]{1,40}){1,3})[ \t]*:(?=[\s\xa0]|$)")
 _BLOCK_SCALAR = re.compile(r"[|>][-+0-9]{0,2}[ \t]*(?:#.*)?")
+_NEEDS_QUOTES = re.compile(r"^[-@`%&*!|>?\[\]{},]|:(?:\s|$)")
 _REMARK = re.compile(r"(?:#|//|<!--|/\*)")
 _ELISION = re.compile(r"'(?:twas|tis|til|em|cause|n|\d0s)\b", re.IGNORECASE)
 _BACKSLASHED = re.compile(r"\\(['`‘’“”])")
@@ -116,7 +117,7 @@ def _strict(block: str, first_line: int, notes: list[str]) -> Value:
     for event in yaml.parse(block, Loader=_LOADER):
         if isinstance(event, yaml.ScalarEvent):
             value: Value = event.value
-            if event.style is None and value in _NULLS:
+            if not event.style and value in _NULLS:
                 value = None
             elif tree.field is not None:
                 if event.end_mark.line > event.start_mark.line and event.style in ("'", '"') and len(tree.open) == 1:
@@ -180,11 +181,13 @@ class _Entry:
     def rest(self) -> list[str]:
         return self.lines[1:]
 
-    def is_open(self) -> bool:
-        """Whether a quote was opened and not closed so far."""
-        opening = self.head[:1]
-        last = (self.lines[-1] if len(self.lines) > 1 else self.head).rstrip()
-        return opening in ("'", '"') and (last == opening or last[-1:] not in (opening, *"’”"))
+    def is_quoted(self) -> bool:
+        return self.head[:1] in ("'", '"')
+
+    def is_closed(self) -> bool:
+        """Whether a quote was opened and closed again."""
+        last = (self.lines[-1] if self.rest else self.head).rstrip()
+        return self.is_quoted() and last != self.head[0] and last[-1:] in (self.head[0], *"’”,")
 
 
 def _forgiving(block: str, first_line: int, notes: list[str], depth: int = 0) -> dict[str, Value] | None:
@@ -222,7 +225,7 @@ def _entries(lines: list[str], first_line: int) -> Iterator[_Entry]:
             entry = started
         elif line.startswith("#"):
             pass
-        elif entry is None or (after_blank and not line[0].isspace() and not line.startswith("-")):
+        elif entry is None or (not line[0].isspace() and line[0] != "-" and (after_blank or entry.is_closed())):
             if entry is None and first_line == 2 and not any(_KEY.match(other) for other in lines):
                 return
             raise ContentError("neither a field (name: value) nor part of one; is the closing --- missing?", number)
@@ -238,7 +241,7 @@ def _started(line: str, number: int, before: _Entry | None) -> _Entry | None:
     if match is None or (match["plain"] and line[match.end() : match.end() + 1] not in ("", " ", "\t", "\xa0")):
         # "name:value" and "Two words: value" may as well be text, so not while a quote is open
         match = match or _WORDY_KEY.match(line)
-        if match is None or (before is not None and before.is_open()):
+        if match is None or (before is not None and before.is_quoted() and not before.is_closed()):
             return None
     groups = match.groupdict()
     name = groups.get("double") or groups.get("single") or groups["plain"]
@@ -326,9 +329,13 @@ def _scalar(text: str, note: Note) -> str | None:
         text = re.split(r"[ \t]#", text, maxsplit=1)[0].rstrip() if not text.startswith("#") else ""
         if text in _NULLS:
             return None
-        note("unquoted value with a character that needs quotes")
+        if _NEEDS_QUOTES.search(text):
+            note("unquoted value with a character that needs quotes")
         return _mended(text, None, note)
     quote = text[0]
+    if text[-2:] in (quote + ",", quote + ";") and len(text) > 3:
+        note("comma after the closing quote")
+        text = text[:-1]
     inner = _within(text, quote, note)
     if inner is None:
         note("quotation marks are part of the value")
