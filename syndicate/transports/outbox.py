@@ -14,7 +14,7 @@ from syndicate.transports.base import Envelope, Fate, Verdict
 
 
 class Outbox:
-    """Writes the first `limit` letters of an edition into `folder`, as `EDITION.LETTER.eml`; accepts the rest unseen."""
+    """Writes the first `limit` letters of an edition as `EDITION.LETTER.eml`; accepts the rest unseen."""
 
     live = False
     connections = 1

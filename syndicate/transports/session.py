@@ -35,7 +35,7 @@ class Limits:
     quit: float = 5
 
 
-class Stale(Exception):  # noqa: N818  (caught by the line that knows what to do)
+class Stale(Exception):
     """A connection that served before is gone, and the dot had not left: say it all again on a fresh one."""
 
 

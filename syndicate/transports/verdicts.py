@@ -15,7 +15,7 @@ _QUOTA = re.compile(r"(daily|per day|24.hours?)\b.{0,60}(quota|limit)|(quota|lim
 _PATH = re.compile(r"[^\s<>\x00-\x1f\x7f]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
-class Trouble(Exception):  # noqa: N818  (carried to a verdict, never seen outside)
+class Trouble(Exception):
     """Something that concerns the channel, and nobody in particular."""
 
     def __init__(self, answer: str, *, reply: Reply | None = None, pauses: str | None = None) -> None:

@@ -17,7 +17,7 @@ _REPLY = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")
 
 
-class Lost(Exception):  # noqa: N818  (a state of the line, not a mistake)
+class Lost(Exception):
     """The conversation is over: closed, broken, timed out or not SMTP. `flushed`: all we wrote had left us by then."""
 
     def __init__(self, reason: str, *, flushed: bool = True) -> None:

@@ -124,7 +124,8 @@ class SmtpDouble:
             self._writers.discard(writer)
             writer.close()
             with contextlib.suppress(Exception):
-                await writer.wait_closed()
+                async with asyncio.timeout(1):  # a failed TLS handshake never gets there
+                    await writer.wait_closed()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, said: list[str]) -> None:
         sender = ""
