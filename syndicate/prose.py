@@ -193,7 +193,8 @@ def summary(text: str, limit: int) -> str:
     if limit <= 0 or len(line) <= limit:
         return line if limit > 0 else ""
     window = text.lstrip()[: limit * _CLUSTER_CAP]
-    kept, used = [], 0
+    kept: list[str] = []
+    used = 0
     for sentence in sentences(window):
         used += grapheme_count(sentence) + bool(kept)
         if used > limit:

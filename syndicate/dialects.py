@@ -1,0 +1,382 @@
+"""Site generators' own markup, reduced to plain Markdown: MDX, Hugo shortcodes, Liquid, kramdown. Never touches code.
+
+What a generator would fill in is not known here, so its tags go and the text between them stays.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable
+from html import escape
+
+_WINDOW = 4_000  # characters one tag, comment or formula may span; beyond, its opening mark is text
+_PATIENCE = 500  # exports, or tags without an end, looked at in one text; beyond, they stay
+_CONTROLS = dict.fromkeys((0, 1, 2))
+_OPEN, _CLOSE = "\x01", "\x02"  # where a component's children begin and end, until their indentation is cut
+
+# Most bodies hold none of the hints and are done after a few substring searches; the marks are sure.
+_HINTS = ("{", "<", "\\", "$$", ":::", "import ", "export ", "[TOC]", "[[toc]]")
+_MARKS = re.compile(
+    r"\{[{%:/#\"'`]|^(?:import|export)\b|</?[A-Z]|<[a-z][^<>]*\{|^[ \t]*+:::|\$\$|\\[(\[]|\[TOC\]|\[\[toc\]\]", re.M
+)
+_FENCE = re.compile(
+    r"(?P<indent>[ \t]*+)(?P<prefix>(?:(?:>|[-*+]|\d{1,9}[.)])[ \t]*+)*+)(?P<mark>`{3,}|~{3,})(?P<info>[^`]*)$"
+)
+_HIGHLIGHT = re.compile(r"[ \t]*+\{[%{][%<-]?\s*+highlight\s++(?P<lang>[\w+#-]*)[^{}]*[%>]?[%}]\}?\s*$")
+_END_HIGHLIGHT = re.compile(r"\{[%{][%<-]?\s*+(?:endhighlight|/\s*+highlight)\s*+[->%]?[%>}]\}?")
+_LIST_ITEM = re.compile(r"[ \t]*+(?:[-*+]|\d{1,9}[.)])[ \t]")
+_TICKS = re.compile(r"`+")
+_SHELVED = re.compile(r"(?m:^(?P<indent>[ \t]*+))?\0(?P<key>\d+)\0")
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+
+_RAW = re.compile(r"(?<![ \t])[ \t]*+\{%-?\s*+(?:end)?raw\s*+-?%\}[ \t]*+\n?")
+_SPACED = re.compile(r"\{%-?\s*+((?:end)?(?:raw|comment))\s*+-?%\}")
+_ARGUMENT = re.compile(
+    r"""(?:(?P<name>[\w-]++)\s*+=\s*+)?(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|`(?P<tick>[^`]*)`|(?P<bare>[^\s"'`]+))"""
+)
+_EXPRESSION = re.compile(
+    r"""(?<![$^_}\\{])\{\{[-~]?\s*+
+        (?:"[^"{}]*"|'[^'{}]*'|[\w$.][\w.\[\]$'"-]*(?:\([^(){}]*\))?)
+        (?:\s++(?:[.$][\w.$]*|"[^"{}]*"|\d+|:?=|eq|ne|not|and|or|if|with|where))*
+        \s*(?:\|[^{}]*)?[-~]?\}\}(?!\})""",
+    re.VERBOSE,
+)
+_COMMAND_BEFORE = re.compile(r"\\[A-Za-z]{1,20}\Z")
+_EMPTY_LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\[\]\n]*)\]\([ \t]*+\)")
+
+_NAMES = r"""\{[^{};"'`]{0,2000}\}"""
+_IMPORT = re.compile(
+    rf"""^import[ ]+(?:type[ ]+)?(?:(?:[\w*$][^;"'\n{{}}]{{0,300}}?[ ]|(?:[\w$]+,[ ]*)?{_NAMES}\s?)from[ ]+)?"""
+    r"""["'][^"'\n]+["'];?[ \t]*+$\n?""",
+    re.M,
+)
+_EXPORT = re.compile(
+    r"""^export[ ]+(?:
+        (?:const|let|var)[ ]+[\w${\[][^\n]*=
+        | (?:default[ ]+)?(?:async[ ]+)?function\b[^\n]*\(
+        | (?:default[ ]+)?class[ ]+\w[^.\n]*\{
+        | default[ ]+(?:[({\[]|\w+;?[ ]*+$)
+        | (?:type|interface)[ ]+\w+[ ]*[={<]
+        | \{[^{}\n]*\} | \*[ ]
+    )""",
+    re.MULTILINE | re.VERBOSE,
+)
+_DIRECTIVE = re.compile(
+    r"^[ \t]*+:{3,}[ \t]*+(?:\w[\w-]*+)?[ \t]*+(?:\[(?P<label>[^\]\n]*)\])?[ \t]*+(?:\{[^{}\n]*\})?[ \t]*+$", re.M
+)
+_KRAMDOWN = re.compile(r"^[ \t]*+\{:[^{}\n]*\}[ \t]*+$|(?<=[)\]*_`\w\0])\{:[^{}\n]*\}", re.M)
+_HEADING_ID = re.compile(r"^(#{1,6}[ \t][^\n{]*)\{#[^{}\n]*\}[ \t]*+$", re.M)
+_CONTENTS = re.compile(r"^[ \t]*+(?:\[TOC\]|\[\[toc\]\])[ \t]*+$", re.M | re.I)
+_BLANK_STRING = re.compile(r"\{(['\"`])([ \t\n]*+)\1\}")
+_TAG = re.compile(r"<(?P<slash>/?)(?P<name>[A-Za-z][\w.:-]*+)")
+_CLOSED_COMPONENT = re.compile(r"</([A-Z][\w.:-]*+)")
+_PLAIN_ATTRIBUTE = re.compile(r"""([\w:@-]++)=("[^"<>]*"|'[^'<>]*')""")
+
+
+def to_commonmark(body: str) -> str:
+    """`body` as plain Markdown and HTML. Code blocks and code spans come out as they went in. Linear."""
+    if not any(hint in body for hint in _HINTS) or not _MARKS.search(body):
+        return body
+    shelf = _Shelf()
+    text = shelf.take_code(body.translate(_CONTROLS))
+    text = _liquid(shelf, text)
+    text = _modules(text)
+    text = _components(text)
+    text = _DIRECTIVE.sub(lambda m: f"\n**{m['label']}**\n" if m["label"] else "\n", text)
+    for pattern in (_KRAMDOWN, _CONTENTS):
+        text = pattern.sub("", text)
+    text = _HEADING_ID.sub(r"\1", text)
+    text = _EMPTY_LINK.sub(lambda m: "" if m["image"] else m["text"], text)
+    return shelf.restore(text)
+
+
+class _Shelf:
+    """Code and formulas, put aside under numbers while the text around them is changed."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[str, bool]] = []
+
+    def put(self, text: str, *, block: bool = False) -> str:
+        self.kept.append((text, block))
+        return f"\0{len(self.kept) - 1}\0"
+
+    def restore(self, text: str) -> str:
+        return _SHELVED.sub(self._fetch, text)
+
+    def _fetch(self, found: re.Match[str]) -> str:
+        kept, block = self.kept[int(found["key"])]
+        indent = found["indent"] or ""
+        if not block:
+            return indent + self.restore(kept) if "\0" in kept else indent + kept
+        return "\n".join(indent + line if line else line for line in kept.split("\n"))
+
+    def take_code(self, body: str) -> str:
+        """Lines in fences, in highlight tags and in indented blocks, then what stands between backticks."""
+        lines, out, at = body.split("\n"), list[str](), 0
+        highlighted = [index for index, line in enumerate(lines) if "highlight" in line and _END_HIGHLIGHT.search(line)]
+        while at < len(lines):
+            end = _fenced(lines, at) or _highlighted(lines, at, highlighted) or _indented(lines, at, out)
+            if end:
+                out.append(self._block(lines[at:end]))
+                at = end
+            else:
+                out.append(lines[at])
+                at += 1
+        return self._spans("\n".join(out))
+
+    def _block(self, lines: list[str]) -> str:
+        if _highlight := _HIGHLIGHT.match(lines[0]):
+            inner = "\n".join(lines[1:-1])
+            mark = "`" * max(3, 1 + max(map(len, _TICKS.findall(inner)), default=0))
+            return self.put(f"{mark}{_highlight['lang']}\n{inner}\n{mark}", block=True)
+        indent = lines[0][: len(lines[0]) - len(lines[0].lstrip(" \t"))]
+        fence = _FENCE.match(lines[0])
+        if fence is None or fence["prefix"]:
+            return self.put(_unraw("\n".join(lines)))
+        flush = [line.removeprefix(indent) if line.startswith(indent) else line.lstrip(" \t") for line in lines]
+        return indent + self.put(_unraw("\n".join(flush)), block=True)
+
+    def _spans(self, text: str) -> str:
+        if "`" not in text:
+            return text
+        runs = list(_TICKS.finditer(text))
+        following: dict[int, int] = {}  # length of a run -> index of the next such run
+        closers = [0] * len(runs)
+        for index in range(len(runs) - 1, -1, -1):
+            length = len(runs[index][0])
+            closers[index] = following.get(length, -1)
+            following[length] = index
+        out: list[str] = []
+        at = index = 0
+        while index < len(runs):
+            start, closer = runs[index].start(), closers[index]
+            end = runs[closer].end() if closer >= 0 else -1
+            if end < 0 or text.find("\n\n", start, end) >= 0 or text[start - 1 : start] == "\\":
+                index += 1
+                continue
+            out += (text[at:start], self.put(text[start:end]))
+            at, index = end, closer + 1
+        return "".join((*out, text[at:]))
+
+
+def _unraw(code: str) -> str:
+    """Code without the raw tags that only kept Liquid away from it."""
+    return _RAW.sub("", code) if "raw" in code and len(_RAW.findall(code)) >= 2 else code
+
+
+def _fenced(lines: list[str], at: int) -> int:
+    """Index after the fenced block that begins at line `at`; 0 when none does."""
+    fence = _FENCE.match(lines[at])
+    if fence is None:
+        return 0
+    mark = fence["mark"]
+    for index in range(at + 1, len(lines)):
+        line = lines[index].strip(" \t>\r")
+        if line.startswith(mark) and not line.strip(mark[0]):
+            return index + 1
+    return len(lines)
+
+
+def _highlighted(lines: list[str], at: int, ends: list[int]) -> int:
+    """The same for a highlight tag; `ends` are the lines that close one."""
+    if "highlight" not in lines[at] or not _HIGHLIGHT.match(lines[at]):
+        return 0
+    following = bisect_right(ends, at)
+    return ends[following] + 1 if following < len(ends) else 0
+
+
+def _indented(lines: list[str], at: int, before: list[str]) -> int:
+    """Index after a block of code indented by four; text that goes on inside a list is none."""
+    if not lines[at].startswith(("    ", "\t")) or (before and before[-1].strip()) or not lines[at].strip():
+        return 0
+    for line in reversed(before[-40:]):
+        if line.strip() and not line.startswith(("  ", "\t")):
+            if _LIST_ITEM.match(line) or line.startswith(("<", "{", ":")):
+                return 0
+            break
+    end = at
+    while end < len(lines) and (lines[end].startswith(("    ", "\t")) or not lines[end].strip()):
+        end += 1
+    return end
+
+
+def _between(text: str, opening: str, closing: str, replace: Callable[[str], str | None]) -> str:
+    """`text` with each span between the two marks replaced; None keeps it. Spans of more than a window are text."""
+    out: list[str] = []
+    at = look = 0
+    while (start := text.find(opening, look)) >= 0:
+        inner = start + len(opening)
+        end = text.find(closing, inner, inner + _WINDOW)
+        new = replace(text[inner:end]) if end >= 0 else None
+        if new is None:
+            look = inner
+            continue
+        out += (text[at:start], new)
+        at = look = end + len(closing)
+    return "".join((*out, text[at:])) if at else text
+
+
+def _formula(shelf: _Shelf, opening: str, closing: str) -> Callable[[str], str | None]:
+    def keep(inner: str) -> str | None:
+        if not inner.strip() or "\n\n" in inner:
+            return None
+        return shelf.put(_PUNCTUATION.sub(r"\\\1", opening + inner + closing))
+
+    return keep
+
+
+def _liquid(shelf: _Shelf, text: str) -> str:
+    """Formulas, raw text put aside; Hugo's shortcodes, Liquid's and Jinja's tags, comments and output gone."""
+    for opening, closing in (("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)")):
+        if opening in text:
+            text = _between(text, opening, closing, _formula(shelf, opening, closing))
+    if "{%" in text:
+        text = _SPACED.sub(r"{%\1%}", text)
+        text = _between(text, "{%raw%}", "{%endraw%}", shelf.put)
+        text = _between(text, "{%comment%}", "{%endcomment%}", lambda _: "")
+    if "{{" in text:
+        for opening, closing in (("{{<", ">}}"), ("{{%", "%}}")):
+            text = _between(text, opening, closing, _shortcode(shelf, opening, closing))
+        text = _between(text, "{{/*", "*/}}", lambda _: "")
+    if "{%" in text:
+        text = _between(text, "{%", "%}", lambda _: "")
+    return _EXPRESSION.sub(
+        lambda m: m[0] if _COMMAND_BEFORE.search(text, max(0, m.start() - 22), m.start()) else "", text
+    )
+
+
+def _shortcode(shelf: _Shelf, opening: str, closing: str) -> Callable[[str], str | None]:
+    def replace(inner: str) -> str:
+        if inner.startswith("/*") and inner.endswith("*/"):  # how Hugo's own docs show a shortcode
+            return shelf.put(escape(opening + inner[2:-2] + closing, quote=False))
+        words = inner.strip().rstrip("/").split(None, 1)
+        if len(words) < 2 or words[0].lower() not in ("figure", "img", "image"):
+            return ""
+        return _picture(words[1])
+
+    return replace
+
+
+def _picture(arguments: str) -> str:
+    """An image from a shortcode's arguments: `src="…" alt="…" caption="…"`, or the address alone."""
+    named: dict[str, str] = {}
+    for found in _ARGUMENT.finditer(arguments):
+        value = next(v for v in (found["double"], found["single"], found["tick"], found["bare"]) if v is not None)
+        named.setdefault((found["name"] or "src").lower(), value)
+    if not named.get("src"):
+        return ""
+    caption = named.get("caption") or named.get("title") or ""
+    image = f'<img src="{escape(named["src"])}" alt="{escape(named.get("alt") or caption)}">'
+    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>\n" if caption else image
+
+
+def _modules(text: str) -> str:
+    """MDX: imports, exports and comments gone."""
+    if "import" in text:
+        text = _IMPORT.sub("", text)
+    if "export" in text:
+        out: list[str] = []
+        at = 0
+        for found in _EXPORT.finditer(text):
+            if found.start() >= at and len(out) < _PATIENCE:
+                out.append(text[at : found.start()])
+                at = _end_of_export(text, found.start())
+        text = "".join((*out, text[at:]))
+    if "{/*" in text:
+        text = _between(text, "{/*", "*/}", lambda _: "")
+    return _BLANK_STRING.sub(r"\2", text)
+
+
+def _end_of_export(text: str, start: int) -> int:
+    """The first line end where all brackets are closed; the first blank line when they never are."""
+    depth = 0
+    for at in range(start, min(len(text), start + _WINDOW)):
+        char = text[at]
+        if char in "{([":
+            depth += 1
+        elif char in "})]":
+            depth -= 1
+        elif char == "\n" and depth <= 0:
+            return at + 1
+    blank = text.find("\n\n", start)
+    return len(text) if blank < 0 or (depth <= 0 and len(text) - start < _WINDOW) else blank
+
+
+def _components(text: str) -> str:
+    """JSX: a component's tags go and its children stay; a picture stays a picture; `{…}` attributes go."""
+    out: list[str] = []
+    at, tries, nested = 0, 0, False
+    closed = set(_CLOSED_COMPONENT.findall(text))
+    for found in _TAG.finditer(text):
+        if found.start() < at or tries > _PATIENCE:
+            continue
+        component = found["name"][0].isupper()
+        if component and found["name"] not in closed and text[max(0, found.start() - 1)].isalnum():
+            out += (text[at : found.start()], "&lt;")  # a type like Vec<String>, not a component
+            at = found.start() + 1
+            continue
+        end, braces = _end_of_tag(text, found.end())
+        if end < 0:
+            tries += 1
+        if end < 0 or not (component or braces):
+            continue
+        attributes = text[found.end() : end - 1]
+        out += (text[at : found.start()], _replaced(found["slash"], found["name"], attributes))
+        nested = nested or component
+        at = end
+    text = "".join((*out, text[at:])) if at else text
+    return _dedented(text) if nested else text
+
+
+def _replaced(slash: str, name: str, attributes: str) -> str:
+    plain = {key.lower(): value[1:-1] for key, value in _PLAIN_ATTRIBUTE.findall(attributes)}
+    if name.lower() in ("image", "img", "figure", "picture", "staticimage") and plain.get("src"):
+        return f'<img src="{plain["src"]}" alt="{escape(plain.get("alt", ""))}">'
+    if name[0].islower():
+        kept = "".join(f' {key}="{value}"' for key, value in plain.items())
+        return f"<{slash}{name}{kept}>" if name != "img" else ""
+    if attributes.endswith("/"):
+        return ""
+    return _CLOSE if slash else _OPEN
+
+
+def _end_of_tag(text: str, at: int) -> tuple[int, bool]:
+    """Index after the `>` that ends a tag whose name ends at `at`, and whether `{` was met; -1 when it never ends."""
+    depth, quote, braces = 0, "", False
+    for index in range(at, min(len(text), at + _WINDOW)):
+        char = text[index]
+        if quote:
+            if char == quote:
+                quote = ""
+        elif char in "\"'" and (depth or text[index - 1] in "= \t\n"):
+            quote = char
+        elif char == "{":
+            depth, braces = depth + 1, True
+        elif char == "}":
+            depth -= 1
+        elif char == ">" and depth <= 0:
+            return index + 1, braces
+        elif char == "<" and depth <= 0:
+            break
+    return -1, braces
+
+
+def _dedented(text: str) -> str:
+    """Children of components without the indentation that would make code of them."""
+    out: list[str] = []
+    margins: list[int | None] = []  # of each open component; None until its first line is seen
+    for line in text.split("\n"):
+        opened, closed = line.count(_OPEN), line.count(_CLOSE)
+        bare = line.replace(_OPEN, "").replace(_CLOSE, "")
+        width = len(bare) - len(bare.lstrip(" \t"))
+        if margins and bare.strip():
+            if margins[-1] is None:
+                margins[-1] = width
+            bare = bare[min(width, margins[-1] or 0) :]
+        out.append(bare)
+        if opened > closed:
+            margins += [None] * (opened - closed)
+        elif closed > opened:
+            del margins[max(0, len(margins) - (closed - opened)) :]
+    return "\n".join(out)
