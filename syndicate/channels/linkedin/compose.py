@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from syndicate.article import Article
 from syndicate.channels.base import Announcement, Payload
 from syndicate.channels.linkedin import littletext
 from syndicate.errors import ConfigError, Problem
-from syndicate.markdown import cut, utf16_len
+from syndicate.markdown import graphemes, sentences, summary, utf16_len
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -32,9 +33,11 @@ HEADLINE_LIMIT = 300
 
 _BLANK_LINES = re.compile(r"\n{3,}")
 _LINE_ENDS = re.compile(r"\r\n?|[\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+|[。！？]+[”’」』）]*\s*")
-_ABBREVIATION = re.compile(r"(?:^|\W)(?:\w|\w+\.\w+|Dr|Mr|Mrs|Ms|Prof|St|vs|etc|Nr|Inc|Ltd|Co|ca|bzw)$")
+_LAST_BLANK = re.compile(r"\s(?=\S*$)")
 _HAS_LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
+
+Shorten = Callable[[str, int], str]
+"""(text, limit) -> at most `limit` graphemes of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +90,8 @@ def compose(
     """
     article = announcement.article
     title = _line(article.title) or _line(announcement.summary) or site.title
-    card = {"source": _line(article.url), "title": cut(title, TITLE_LIMIT)}
-    if description := cut(_line(article.manuscript.description or announcement.summary), DESCRIPTION_LIMIT):
+    card = {"source": _line(article.url), "title": _within(title, TITLE_LIMIT)}
+    if description := _within(_line(article.manuscript.description or announcement.summary), DESCRIPTION_LIMIT):
         card["description"] = description
     body = {
         "author": author,
@@ -124,7 +127,7 @@ def _commentary(announcement: Announcement, template: PostTemplate, site: Site) 
     article = announcement.article
     if own := _lines(announcement.own_words or ""):
         draft = _Draft(summary=own, hashtags="", cta="", link=_line(article.url))
-        return _fitted(draft, _own_words, littletext.hashtags_in(own))
+        return _fitted(draft, _own_words, littletext.hashtags_in(own), _cut)
     tags = littletext.hashtags(article.manuscript.tags)
     draft = _Draft(
         summary=_line(announcement.summary),
@@ -132,7 +135,8 @@ def _commentary(announcement: Announcement, template: PostTemplate, site: Site) 
         cta=_line(article.manuscript.cta),
         link=_line(article.url),
     )
-    return _fitted(draft, lambda draft: _written(draft, article, template, site), template.hashtags.union(tags))
+    hashtags = template.hashtags.union(tags)
+    return _fitted(draft, lambda draft: _written(draft, article, template, site), hashtags, summary)
 
 
 def _own_words(draft: _Draft) -> str:
@@ -142,7 +146,7 @@ def _own_words(draft: _Draft) -> str:
 
 def _written(draft: _Draft, article: Article, template: PostTemplate, site: Site) -> str:
     title = _line(article.title)
-    headline, rest = first_sentence(draft.summary or cut(title, HEADLINE_LIMIT) or site.title)
+    headline, rest = first_sentence(draft.summary or _cut(title, HEADLINE_LIMIT) or site.title)
     cta_link = "" if not draft.cta or _HAS_LINK.search(draft.cta) else site.cta_url or draft.link
     try:
         text = template.template.render(
@@ -163,12 +167,11 @@ def _written(draft: _Draft, article: Article, template: PostTemplate, site: Site
     return _lines(text)
 
 
-def _fitted(draft: _Draft, write: Callable[[_Draft], str], hashtags: Collection[str]) -> str:
-    """Write and encode, shortened where too long: first the summary, the call to action almost last."""
+def _fitted(draft: _Draft, write: Callable[[_Draft], str], hashtags: Collection[str], shorten: Shorten) -> str:
+    """Write and encode, shortened where too long: first the summary (by `shorten`), the call to action almost last."""
 
     def fits(text: str) -> bool:
-        length: int = utf16_len(littletext.encode(text, hashtags))
-        return length <= COMMENTARY_LIMIT
+        return utf16_len(littletext.encode(text, hashtags)) <= COMMENTARY_LIMIT
 
     def shortened(draft: _Draft, part: str) -> _Draft:
         def changed(text: str) -> _Draft:
@@ -176,23 +179,29 @@ def _fitted(draft: _Draft, write: Callable[[_Draft], str], hashtags: Collection[
 
         if part in ("hashtags", "link"):  # half of one is worse than none
             return changed("")
-        return changed(_longest(getattr(draft, part), lambda text: fits(write(changed(text)))))
+        by = shorten if part == "summary" else _cut
+        return changed(_longest(getattr(draft, part), lambda text: fits(write(changed(text))), by))
 
     for part in ("summary", "hashtags", "cta", "link"):
         if fits(write(draft)):
             break
         draft = shortened(draft, part)
-    return littletext.encode(_longest(write(draft), fits), hashtags)
+    return littletext.encode(_longest(write(draft), fits, _cut), hashtags)
 
 
-def _longest(text: str, fits: Callable[[str], bool]) -> str:
-    """The longest cut of `text` that fits; empty where none does."""
+def _within(text: str, units: int) -> str:
+    """`text`, cut to a number of UTF-16 units."""
+    return _longest(text, lambda text: utf16_len(text) <= units, _cut)
+
+
+def _longest(text: str, fits: Callable[[str], bool], shorten: Shorten) -> str:
+    """As much of `text` as fits; empty where nothing does."""
     if fits(text):
         return text
-    best, low, high = "", 0, min(utf16_len(text), COMMENTARY_LIMIT)
+    best, low, high = "", 0, min(len(text), DESCRIPTION_LIMIT)  # no limit here is higher
     while low < high:
         middle = (low + high + 1) // 2
-        piece = cut(text, middle)
+        piece = shorten(text, middle)
         if fits(piece):
             best, low = piece, middle
         else:
@@ -200,15 +209,22 @@ def _longest(text: str, fits: Callable[[str], bool]) -> str:
     return best if best.strip(" …") else ""
 
 
+def _cut(text: str, limit: int) -> str:
+    """At most `limit` graphemes, cut at a word; as `markdown.cut`, but lines stay lines."""
+    room = list(islice(graphemes(text), limit + 1))
+    if len(room) <= limit:
+        return text
+    head = "".join(room[: limit - 1])
+    blank = _LAST_BLANK.search(head)
+    if blank and blank.start() >= len(head) // 2 and not room[limit - 1].isspace():
+        head = head[: blank.start()]
+    return head.rstrip() + "…"
+
+
 def first_sentence(text: str) -> tuple[str, str]:
-    """Split one line after its first sentence; all of it where none ends before the end."""
-    for match in _SENTENCE_END.finditer(text):
-        rest = text[match.end() :]
-        before = text[max(0, match.start() - 20) : match.start()]
-        if rest[:1].islower() or (match[0].startswith(".") and _ABBREVIATION.search(before)):
-            continue
-        return text[: match.end()].rstrip(), rest
-    return text, ""
+    """Split one line after its first sentence."""
+    first = next(iter(sentences(text)), "")
+    return first, text[len(first) :].strip()
 
 
 def _line(text: str) -> str:
