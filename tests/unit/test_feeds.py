@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -414,6 +415,15 @@ def test_a_writer_killed_half_way_leaves_whole_files_and_its_rest_is_cleared(
     assert len(list(tmp_path.iterdir())) == 3
     write({"feed.xml": b"old", "atom.xml": b"old"}, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["atom.xml", "feed.xml"]
+
+
+def test_writers_at_the_same_moment_leave_whole_files(tmp_path: Path) -> None:
+    contents = [bytes([65 + n]) * 100_000 for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        written = list(pool.map(lambda content: write({"feed.xml": content}, tmp_path), contents))
+    assert written == [["feed.xml"]] * 8
+    assert (tmp_path / "feed.xml").read_bytes() in contents
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_folder_that_cannot_be_written_is_said_in_words(tmp_path: Path) -> None:

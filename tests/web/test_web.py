@@ -11,11 +11,16 @@ import socket
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.datastructures import Headers
 
 from syndicate.config import FeedSettings, Site, WebSettings
 from syndicate.errors import SyndicateError
 from syndicate.web.app import build
 from syndicate.web.server import Server
+from syndicate.web.shelf import FeedFile
+from syndicate.web.shelf import answer as answer_for
 from tests.doubles.office import SmallOffice
 from tests.web.conftest import FEEDS, served, until
 
@@ -131,6 +136,16 @@ async def test_hubs_stand_in_the_link_header(client: httpx.AsyncClient, office: 
     office.feeds = FeedSettings(hubs=("https://hub.example/",))
     link = (await client.head("/atom.xml")).headers["link"]
     assert link == '<http://127.0.0.1:8080/atom.xml>; rel="self", <https://hub.example/>; rel="hub"'
+
+
+HEADER_TEXT = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=60)
+
+
+@given(tag=HEADER_TEXT, date=HEADER_TEXT, coding=HEADER_TEXT)
+def test_whatever_a_client_asks_with_it_gets_the_feed_or_304(tag: str, date: str, coding: str) -> None:
+    file = FeedFile(plain=b"<rss/>", gzipped=gzip.compress(b"<rss/>"), etag='W/"1"', modified=1, stamp=(0, 0, 0))
+    asked = Headers({"if-none-match": tag, "if-modified-since": date, "accept-encoding": coding})
+    assert answer_for("feed.xml", file, asked, self_url="https://a.example/feed.xml", hubs=()).status_code in (200, 304)
 
 
 # Leaving
@@ -374,6 +389,14 @@ async def test_a_taken_port_is_said_in_words(office: SmallOffice, server: Server
 async def test_an_address_of_another_machine_is_said_in_words(office: SmallOffice) -> None:
     with pytest.raises(SyndicateError, match=r"set web\.host"):
         Server(build(office), "192.0.2.1", 0).bind()
+
+
+async def test_a_name_with_two_addresses_is_served_at_one_port(office: SmallOffice) -> None:
+    server = Server(build(office), "localhost", 0)
+    server.bind()
+    with socket.create_connection(("localhost", server.port), timeout=2):
+        pass
+    server.release()
 
 
 async def test_the_server_leaves_signals_alone_and_lets_go_of_its_port(office: SmallOffice) -> None:
