@@ -198,7 +198,7 @@ def _forgiving(block: str, first_line: int, notes: list[str], depth: int = 0) ->
     for entry in _entries(block.split("\n"), first_line):
         found: list[str] = []
         try:
-            tree = _strict("\n".join(entry.lines), entry.line, found)
+            tree = _strict("\n".join(entry.lines) + "\n", entry.line, found)
             if not (isinstance(tree, dict) and len(tree) == 1):
                 raise _UnsoundError("not the one field that stands here")
             fields.update(tree)

@@ -1,0 +1,20 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of real articles beside the project; tests that want it are skipped where it is not."""
+    if not CORPUS.is_dir():
+        if os.environ.get("REQUIRE_ALL") == "1":
+            pytest.fail(f"REQUIRE_ALL=1 and there is no corpus at {CORPUS}")
+        pytest.skip("the corpus of real articles is not beside the project")
+    return CORPUS
