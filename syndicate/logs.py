@@ -97,7 +97,7 @@ def setup(verbosity: int, json: bool, stream: TextIO) -> None:
 
 # -- secrets -----------------------------------------------------------------------------------------------------------
 
-_NAMES = r"token|secret|password|passwd|api_?key|signature"
+_NAMES = r"token|secret|password|passwd|api[_-]?key|signature"
 _PATTERNS = (
     re.compile(r"(?i)\b(Bearer|Basic)(\s+)[A-Za-z0-9._~+/=-]{6,}"),
     re.compile(r"(/(?:unsubscribe|preferences|confirm)/)()[^/\s\"'<>?#&]+"),

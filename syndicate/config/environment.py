@@ -27,7 +27,7 @@ _EXEMPT = ("SYNDICATE_CONFIG",)
 _TRUTH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
-class _Misnamed(Exception):  # noqa: N818 - a signal, caught below
+class _Misnamed(Exception):
     """An override that fits nowhere; the text says why."""
 
 

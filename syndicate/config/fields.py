@@ -76,7 +76,11 @@ def _path(value: object, info: ValidationInfo) -> object:
         raise ValueError(f"must be a path in quotation marks; it is {shown(value)}")
     if not str(value).strip():
         raise ValueError("must not be empty")
-    return Path((info.context or {}).get("folder", "."), Path(value).expanduser())
+    try:
+        path = Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{shown(str(value))} cannot be found: there is no such user") from None
+    return Path((info.context or {}).get("folder", "."), path)
 
 
 def _optional_path(value: object, info: ValidationInfo) -> object:

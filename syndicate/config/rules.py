@@ -4,6 +4,7 @@ for the owner.
 
 from __future__ import annotations
 
+import os.path
 import re
 import string
 import warnings
@@ -104,13 +105,13 @@ def hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def existing_file(path: Path | None) -> Path | None:
-    if path is not None and not path.is_file():
+    if path is not None and not os.path.isfile(path):  # noqa: PTH113 - never raises, as is_file does for long names
         raise ValueError(f"there is no file {shown(str(path))}")
     return path
 
 
 def existing_folder(path: Path | None) -> Path | None:
-    if path is not None and not path.is_dir():
+    if path is not None and not os.path.isdir(path):  # noqa: PTH112 - never raises
         raise ValueError(f"there is no folder {shown(str(path))}: make it with `syndicate init --templates`")
     return path
 

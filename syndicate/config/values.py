@@ -15,6 +15,7 @@ from typing import NoReturn
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 STARS = "********"
+_HIDDEN_PARAMETER = r"([?&][^=&]*password[^=&]*=)([^&]*)"
 
 
 class Secret:
@@ -63,13 +64,14 @@ class DatabaseUrl(Secret):
     __slots__ = ()
 
     def __str__(self) -> str:
-        url = re.sub(r"(?<=://)([^/@:]*):[^/]*@", rf"\1:{STARS}@", self.reveal())
-        return re.sub(r"(?i)([?&][^=&]*password[^=&]*=)[^&]*", rf"\1{STARS}", url)
+        url = re.sub(r"(?<=://)([^/@:?]*):[^?]*@", rf"\1:{STARS}@", self.reveal())
+        return re.sub(rf"(?i){_HIDDEN_PARAMETER}", rf"\1{STARS}", url)
 
     def passwords(self) -> list[Secret]:
         """What must not be shown of it, as written and as meant."""
-        parts = urlsplit(self.reveal())
-        written = [parts.password or "", *re.findall(r"(?i)(?:^|&)[^=&]*password[^=&]*=([^&]*)", parts.query)]
+        user = re.search(r"://([^?]*)@", self.reveal())
+        written = [user[1].partition(":")[2]] if user else []
+        written += [found[2] for found in re.finditer(rf"(?i){_HIDDEN_PARAMETER}", self.reveal())]
         return [Secret(text) for text in dict.fromkeys([*written, *map(unquote, written)]) if text]
 
 
