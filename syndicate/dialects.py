@@ -11,9 +11,9 @@ from collections.abc import Callable
 from html import escape
 
 _WINDOW = 4_000  # characters one tag, comment or formula may span; beyond, its opening mark is text
-_PATIENCE = 500  # exports, or tags without an end, looked at in one text; beyond, they stay
-_CONTROLS = dict.fromkeys((0, 1, 2))
+_PATIENCE = 500  # marks without an end (and exports) looked at in one text; beyond, they stay
 _OPEN, _CLOSE = "\x01", "\x02"  # where a component's children begin and end, until their indentation is cut
+_PRIVATE = ("\0", _OPEN, _CLOSE)
 
 # Most bodies hold none of the hints and are done after a few substring searches; the marks are sure.
 _HINTS = ("{", "<", "\\", "$$", ":::", "import ", "export ", "[TOC]", "[[toc]]")
@@ -27,7 +27,7 @@ _HIGHLIGHT = re.compile(r"[ \t]*+\{[%{][%<-]?\s*+highlight\s++(?P<lang>[\w+#-]*)
 _END_HIGHLIGHT = re.compile(r"\{[%{][%<-]?\s*+(?:endhighlight|/\s*+highlight)\s*+[->%]?[%>}]\}?")
 _LIST_ITEM = re.compile(r"[ \t]*+(?:[-*+]|\d{1,9}[.)])[ \t]")
 _TICKS = re.compile(r"`+")
-_SHELVED = re.compile(r"(?m:^(?P<indent>[ \t]*+))?\0(?P<key>\d+)\0")
+_TEX = re.compile(r"\\[A-Za-z]|[_^]\{|[=^]")
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 _RAW = re.compile(r"(?<![ \t])[ \t]*+\{%-?\s*+(?:end)?raw\s*+-?%\}[ \t]*+\n?")
@@ -43,7 +43,8 @@ _EXPRESSION = re.compile(
     re.VERBOSE,
 )
 _COMMAND_BEFORE = re.compile(r"\\[A-Za-z]{1,20}\Z")
-_EMPTY_LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\[\]\n]*)\]\([ \t]*+\)")
+_EMPTY_IMAGE = re.compile(r"!\[[^\[\]\n]*\]\([ \t]*+\)")
+_EMPTY_LINK = re.compile(r"\[([^\[\]\n]*)\]\([ \t]*+\)")
 
 _NAMES = r"""\{[^{};"'`]{0,2000}\}"""
 _IMPORT = re.compile(
@@ -74,20 +75,30 @@ _CLOSED_COMPONENT = re.compile(r"</([A-Z][\w.:-]*+)")
 _PLAIN_ATTRIBUTE = re.compile(r"""([\w:@-]++)=("[^"<>]*"|'[^'<>]*')""")
 
 
+_LEFTOVERS = (
+    ("{:", _KRAMDOWN, ""),
+    ("{#", _HEADING_ID, r"\1"),
+    ("toc]", _CONTENTS, ""),
+    ("TOC]", _CONTENTS, ""),
+    ("](", _EMPTY_IMAGE, ""),
+    ("](", _EMPTY_LINK, r"\1"),
+)
+
+
 def to_commonmark(body: str) -> str:
     """`body` as plain Markdown and HTML. Code blocks and code spans come out as they went in. Linear."""
     if not any(hint in body for hint in _HINTS) or not _MARKS.search(body):
         return body
+    for mark in _PRIVATE:
+        body = body.replace(mark, "")
     shelf = _Shelf()
-    text = shelf.take_code(body.translate(_CONTROLS))
-    text = _liquid(shelf, text)
-    text = _modules(text)
-    text = _components(text)
-    text = _DIRECTIVE.sub(lambda m: f"\n**{m['label']}**\n" if m["label"] else "\n", text)
-    for pattern in (_KRAMDOWN, _CONTENTS):
-        text = pattern.sub("", text)
-    text = _HEADING_ID.sub(r"\1", text)
-    text = _EMPTY_LINK.sub(lambda m: "" if m["image"] else m["text"], text)
+    text = _liquid(shelf, shelf.take_code(body))
+    text = _components(_modules(text))
+    if ":::" in text:
+        text = _DIRECTIVE.sub(lambda m: f"\n**{m['label']}**\n" if m["label"] else "\n", text)
+    for hint, pattern, left in _LEFTOVERS:
+        if hint in text:
+            text = pattern.sub(left, text)
     return shelf.restore(text)
 
 
@@ -102,14 +113,15 @@ class _Shelf:
         return f"\0{len(self.kept) - 1}\0"
 
     def restore(self, text: str) -> str:
-        return _SHELVED.sub(self._fetch, text)
-
-    def _fetch(self, found: re.Match[str]) -> str:
-        kept, block = self.kept[int(found["key"])]
-        indent = found["indent"] or ""
-        if not block:
-            return indent + self.restore(kept) if "\0" in kept else indent + kept
-        return "\n".join(indent + line if line else line for line in kept.split("\n"))
+        parts = text.split("\0")  # text, number, text, number, …, text
+        for index in range(1, len(parts) - 1, 2):
+            kept, block = self.kept[int(parts[index])]
+            if block:
+                before = parts[index - 1]
+                indent = before[before.rfind("\n") + 1 :]
+                kept = kept.replace("\n", "\n" + indent) if indent.isspace() else kept
+            parts[index] = self.restore(kept) if "\0" in kept else kept
+        return "".join(parts)
 
     def take_code(self, body: str) -> str:
         """Lines in fences, in highlight tags and in indented blocks, then what stands between backticks."""
@@ -204,12 +216,14 @@ def _indented(lines: list[str], at: int, before: list[str]) -> int:
 def _between(text: str, opening: str, closing: str, replace: Callable[[str], str | None]) -> str:
     """`text` with each span between the two marks replaced; None keeps it. Spans of more than a window are text."""
     out: list[str] = []
-    at = look = 0
-    while (start := text.find(opening, look)) >= 0:
+    at = look = failures = 0
+    last = text.rfind(closing)
+    while failures < _PATIENCE and 0 <= (start := text.find(opening, look)) < last:
         inner = start + len(opening)
         end = text.find(closing, inner, inner + _WINDOW)
         new = replace(text[inner:end]) if end >= 0 else None
         if new is None:
+            failures += end < 0
             look = inner
             continue
         out += (text[at:start], new)
@@ -219,8 +233,8 @@ def _between(text: str, opening: str, closing: str, replace: Callable[[str], str
 
 def _formula(shelf: _Shelf, opening: str, closing: str) -> Callable[[str], str | None]:
     def keep(inner: str) -> str | None:
-        if not inner.strip() or "\n\n" in inner:
-            return None
+        if "\n\n" in inner or not _TEX.search(inner):
+            return None  # brackets that are only escaped
         return shelf.put(_PUNCTUATION.sub(r"\\\1", opening + inner + closing))
 
     return keep
@@ -311,8 +325,10 @@ def _components(text: str) -> str:
     for found in _TAG.finditer(text):
         if found.start() < at or tries > _PATIENCE:
             continue
-        component = found["name"][0].isupper()
-        if component and found["name"] not in closed and text[max(0, found.start() - 1)].isalnum():
+        component, before = found["name"][0].isupper(), text[max(0, found.start() - 1)]
+        if before == "\\":
+            continue
+        if component and found["name"] not in closed and before.isalnum():
             out += (text[at : found.start()], "&lt;")  # a type like Vec<String>, not a component
             at = found.start() + 1
             continue
@@ -365,18 +381,24 @@ def _end_of_tag(text: str, at: int) -> tuple[int, bool]:
 def _dedented(text: str) -> str:
     """Children of components without the indentation that would make code of them."""
     out: list[str] = []
-    margins: list[int | None] = []  # of each open component; None until its first line is seen
+    cuts: list[int | None] = []  # of each open component; None until its first line is seen
+    margin = 0  # of the line that opened the last one
     for line in text.split("\n"):
         opened, closed = line.count(_OPEN), line.count(_CLOSE)
         bare = line.replace(_OPEN, "").replace(_CLOSE, "")
-        width = len(bare) - len(bare.lstrip(" \t"))
-        if margins and bare.strip():
-            if margins[-1] is None:
-                margins[-1] = width
-            bare = bare[min(width, margins[-1] or 0) :]
+        width = _width(line)
+        if cuts and bare.strip():
+            if cuts[-1] is None:
+                cuts[-1] = max(0, width - margin)
+            bare = bare[min(width, cuts[-1] or 0) :]
         out.append(bare)
         if opened > closed:
-            margins += [None] * (opened - closed)
+            margin = max(0, width - next((cut for cut in reversed(cuts) if cut is not None), 0))
+            cuts += [None] * (opened - closed)
         elif closed > opened:
-            del margins[max(0, len(margins) - (closed - opened)) :]
+            del cuts[max(0, len(cuts) - (closed - opened)) :]
     return "\n".join(out)
+
+
+def _width(line: str) -> int:
+    return len(line) - len(line.lstrip(" \t"))
