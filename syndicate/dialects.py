@@ -37,11 +37,13 @@ _ARGUMENT = re.compile(
 )
 _EXPRESSION = re.compile(
     r"""(?<![$^_}\\{])\{\{[-~]?\s*+
-        (?:"[^"{}]*"|'[^'{}]*'|[\w$.][\w.\[\]$'"-]*(?:\([^(){}]*\))?)
+        (?:(?P<literal>"[^"{}]*"|'[^'{}]*')|[\w$.][\w.\[\]$'"-]*(?:\([^(){}]*\))?)
         (?:\s++(?:[.$][\w.$]*|"[^"{}]*"|\d+|:?=|eq|ne|not|and|or|if|with|where))*
         \s*(?:\|[^{}]*)?[-~]?\}\}(?!\})""",
     re.VERBOSE,
 )
+_PICTURES = ("figure", "img", "image")
+_PICTURE_FILE = re.compile(r"fig|im(?:g|age)|pic|photo", re.I)
 _COMMAND_BEFORE = re.compile(r"\\[A-Za-z]{1,20}\Z")
 _EMPTY_IMAGE = re.compile(r"!\[[^\[\]\n]*\]\([ \t]*+\)")
 _EMPTY_LINK = re.compile(r"\[([^\[\]\n]*)\]\([ \t]*+\)")
@@ -254,10 +256,22 @@ def _liquid(shelf: _Shelf, text: str) -> str:
             text = _between(text, opening, closing, _shortcode(shelf, opening, closing))
         text = _between(text, "{{/*", "*/}}", lambda _: "")
     if "{%" in text:
-        text = _between(text, "{%", "%}", lambda _: "")
-    return _EXPRESSION.sub(
-        lambda m: m[0] if _COMMAND_BEFORE.search(text, max(0, m.start() - 22), m.start()) else "", text
-    )
+        text = _between(text, "{%", "%}", _tag)
+    return _EXPRESSION.sub(_expression, text) if "{{" in text else text
+
+
+def _tag(inner: str) -> str:
+    words = inner.strip(" -").split(None, 2)
+    if len(words) > 2 and words[0] == "include" and _PICTURE_FILE.search(words[1]):
+        return _picture(words[2])
+    return _picture(" ".join(words[1:])) if words and words[0] in _PICTURES else ""
+
+
+def _expression(found: re.Match[str]) -> str:
+    """Nothing for a name; a text in quotes is itself, whatever filters follow; what a formula holds stays."""
+    if _COMMAND_BEFORE.search(found.string, max(0, found.start() - 22), found.start()):
+        return found[0]
+    return found["literal"][1:-1] if found["literal"] else ""
 
 
 def _shortcode(shelf: _Shelf, opening: str, closing: str) -> Callable[[str], str | None]:
@@ -265,7 +279,7 @@ def _shortcode(shelf: _Shelf, opening: str, closing: str) -> Callable[[str], str
         if inner.startswith("/*") and inner.endswith("*/"):  # how Hugo's own docs show a shortcode
             return shelf.put(escape(opening + inner[2:-2] + closing, quote=False))
         words = inner.strip().rstrip("/").split(None, 1)
-        if len(words) < 2 or words[0].lower() not in ("figure", "img", "image"):
+        if len(words) < 2 or words[0].lower() not in _PICTURES:
             return ""
         return _picture(words[1])
 
@@ -277,7 +291,9 @@ def _picture(arguments: str) -> str:
     named: dict[str, str] = {}
     for found in _ARGUMENT.finditer(arguments):
         value = next(v for v in (found["double"], found["single"], found["tick"], found["bare"]) if v is not None)
-        named.setdefault((found["name"] or "src").lower(), value)
+        name = (found["name"] or "src").lower()
+        if found["name"] or "/" in value or "." in value:
+            named.setdefault("src" if name in ("url", "path", "image_path") else name, value)
     if not named.get("src"):
         return ""
     caption = named.get("caption") or named.get("title") or ""
