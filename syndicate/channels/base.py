@@ -28,6 +28,11 @@ class Channel(Protocol):
     name: str
     live: bool  # false: `send` writes into the outbox and nothing leaves the machine
 
+    @property
+    def by_hand(self) -> bool:
+        """True where there is no way to send by ourselves: what is due waits for a person."""
+        ...
+
     def compose(self, announcement: Announcement) -> Payload:
         """Make the request, purely: the same announcement gives the same payload."""
         ...

@@ -26,6 +26,7 @@ class Outbox:
     """
 
     live = False
+    by_hand = False
 
     def __init__(self, channel: Channel, folder: Path, *, masked: Mapping[str, str] = BEARER) -> None:
         self.name = channel.name

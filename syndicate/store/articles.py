@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, Select, and_, func, or_, select, update
+from sqlalchemy import Connection, Integer, Select, Text, and_, cast, func, or_, select, update
 
 from syndicate.article import Article, Manuscript, State
 from syndicate.errors import UsageError
 from syndicate.store.database import AnyRow
-from syndicate.store.schema import articles, sources
+from syndicate.store.schema import articles, settings, sources
 
 NAMESPACE = UUID("6f0b3c1e-57d7-4c2a-9a0e-6b1f9c3e5a11")
 COMPETING = (State.READY.value, State.HELD.value, State.SCHEDULED.value)
@@ -95,6 +95,22 @@ def outages(connection: Connection) -> dict[str, str]:
     return dict(connection.execute(query).tuples().all())
 
 
+def revision(connection: Connection) -> int:
+    """Counts the changes of the catalogue."""
+    return int(connection.scalar(select(settings.c.value).where(settings.c.key == "revision")) or 0)
+
+
+def revise(connection: Connection) -> None:
+    """The catalogue changed."""
+    counted = connection.execute(
+        update(settings)
+        .where(settings.c.key == "revision")
+        .values(value=cast(cast(settings.c.value, Integer) + 1, Text))
+    )
+    if not counted.rowcount:
+        connection.execute(settings.insert().values(key="revision", value="1"))
+
+
 # --- scanning ---------------------------------------------------------------------------------------------------------
 
 
@@ -150,16 +166,16 @@ def new_id(connection: Connection, source: str, path: str) -> str:
         count += 1
 
 
-def twin(connection: Connection, article: str, title_key: str, since: datetime) -> tuple[str, datetime] | None:
-    """The earlier article with the same title first seen since then: its path and when."""
-    row = connection.execute(
-        select(articles.c.path, articles.c.first_seen)
-        .where(articles.c.title_key == title_key, articles.c.first_seen >= since, articles.c.id != article)
-        .where(articles.c.state.in_(COMPETING))
-        .order_by(articles.c.first_seen, articles.c.path)
+def twin(connection: Connection, article: str, title_key: str, since: datetime, until: datetime) -> str | None:
+    """Path of an article with the same title that was first seen between then and then."""
+    a = articles.c
+    return connection.scalar(
+        select(a.path)
+        .where(a.title_key == title_key, a.first_seen >= since, a.first_seen <= until, a.id != article)
+        .where(a.state.in_(COMPETING))
+        .order_by(a.first_seen, a.path)
         .limit(1)
-    ).first()
-    return (row.path, row.first_seen) if row else None
+    )
 
 
 def at_address(connection: Connection, article: str, url: str) -> str | None:
@@ -236,11 +252,12 @@ def hold(connection: Connection, ids: Sequence[str], reason: str) -> None:
     )
 
 
-def rule(connection: Connection, article: str, verdict: str, because: str | None) -> None:
-    """A person's verdict: it stands for good."""
-    connection.execute(
-        update(articles).where(articles.c.id == article).values(verdict=verdict, verdict_because=because)
-    )
+def rule(connection: Connection, article: str, verdict: str, because: str | None, *, quiet: bool) -> None:
+    """A person's verdict: it stands for good. `quiet`: shown, never announced."""
+    values: dict[str, Any] = {"verdict": verdict, "verdict_because": because}
+    if quiet:
+        values["baseline"] = True
+    connection.execute(update(articles).where(articles.c.id == article).values(values))
 
 
 def to_judge(connection: Connection, ids: Sequence[str]) -> list[AnyRow]:
@@ -261,6 +278,17 @@ def manuscript_of(row: AnyRow) -> Manuscript:
         if name in names
     }
     return Manuscript(**values, body=getattr(row, "body", ""))
+
+
+def entry_of(row: AnyRow) -> Entry:
+    """One full row as it would be written again."""
+    return Entry(
+        id=row.id, source=row.source, path=row.path, stat=row.stat, hash=row.hash, url=row.url,
+        title_key=row.title_key, manuscript=manuscript_of(row), state=State(row.state),
+        reasons=tuple(json.loads(row.reasons)), look_again_at=row.look_again_at, first_seen=row.first_seen,
+        updated=row.updated, released=row.released, entered=row.entered, baseline=row.baseline,
+        delay_from=row.delay_from, delay_restarts=row.delay_restarts,
+    )  # fmt: skip
 
 
 def article_of(row: AnyRow) -> Article:
@@ -320,17 +348,28 @@ def newest_released(connection: Connection, limit: int) -> list[tuple[str, datet
 
 
 def for_edition(
-    connection: Connection, *, entered_after: datetime | None, released_until: datetime, candidates_only: bool
+    connection: Connection,
+    *,
+    after: tuple[datetime, datetime] | None,
+    entered_from: datetime | None,
+    released_until: datetime,
+    baseline: bool = False,
 ) -> list[Article]:
-    """Ready articles of a window without their texts, newest first."""
+    """Ready articles of a window without their texts, newest first; with `baseline` those never announced too.
+
+    `after` is the last edition's slot and when it was made: what a first scan dated back enters after both.
+    """
     a = articles.c
     query = select(*_HEAD).where(
         a.state == "ready", a.released.is_not(None), a.released <= released_until, a.missed_at.is_(None)
     )
-    if candidates_only:
+    if not baseline:
         query = query.where(a.baseline.is_(False))
-    if entered_after is not None:
-        query = query.where(a.entered > entered_after)
+    if after is not None:
+        slot, made_at = after
+        query = query.where(or_(a.released > slot, a.entered > made_at))
+    if entered_from is not None:
+        query = query.where(a.entered >= entered_from)
     return [article_of(row) for row in connection.execute(query.order_by(a.released.desc(), a.id))]
 
 

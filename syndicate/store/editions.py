@@ -18,6 +18,11 @@ def sync_digests(connection: Connection, names: Sequence[str], now: datetime) ->
         connection.execute(insert_or_ignore(connection, digests).values(name=name, since=now))
 
 
+def digests_differ(connection: Connection, names: Sequence[str]) -> bool:
+    """Whether one of these digests is new."""
+    return not set(names) <= set(connection.scalars(select(digests.c.name)))
+
+
 def since(connection: Connection, digest: str) -> datetime | None:
     """When the digest began."""
     return connection.scalar(select(digests.c.since).where(digests.c.name == digest))
@@ -29,14 +34,16 @@ def slot_done(connection: Connection, digest: str, slot: datetime) -> bool:
     return connection.execute(query).first() is not None
 
 
-def last_slot(connection: Connection, digest: str, live: bool) -> datetime | None:
-    """The slot of the last frozen edition: where the next one's window begins."""
-    last: datetime | None = connection.scalar(
-        select(func.max(editions.c.slot)).where(
-            editions.c.digest == digest, editions.c.state == "frozen", editions.c.live == live
-        )
-    )
-    return last
+def last(connection: Connection, digest: str, live: bool) -> tuple[datetime, datetime] | None:
+    """The last frozen edition beside a slot: its slot, where the next one's window begins, and when it was made."""
+    row = connection.execute(
+        select(editions.c.slot, editions.c.made_at)
+        .where(editions.c.digest == digest, editions.c.state == "frozen", editions.c.live == live)
+        .where(editions.c.slot.is_not(None))
+        .order_by(editions.c.slot.desc())
+        .limit(1)
+    ).first()
+    return (row.slot, row.made_at) if row else None
 
 
 def used(connection: Connection, digest: str) -> set[str]:

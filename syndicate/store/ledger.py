@@ -32,6 +32,12 @@ def insert_or_ignore(connection: Connection, table: Any) -> Any:
 # --- channels ---------------------------------------------------------------------------------------------------------
 
 
+def channels_differ(connection: Connection, wanted: Mapping[str, bool]) -> bool:
+    """Whether the ledger knows these channels (name -> live) otherwise."""
+    known = {row.name: row.live for row in connection.execute(select(channels.c.name, channels.c.live))}
+    return any(known.get(name) != live for name, live in wanted.items())
+
+
 def sync_channels(connection: Connection, wanted: Mapping[str, bool], now: datetime) -> list[str]:
     """Note the channels there are (name -> live). A new one and one that goes live start from here.
 
@@ -53,27 +59,36 @@ def sync_channels(connection: Connection, wanted: Mapping[str, bool], now: datet
             )
         elif live != known[name]:
             connection.execute(update(channels).where(channels.c.name == name).values(live=live))
+            connection.execute(
+                update(deliveries).where(deliveries.c.channel == name, deliveries.c.state.in_(_OPEN)).values(live=live)
+            )
     return went_live
 
 
-def offer(connection: Connection, rows: Sequence[Mapping[str, Any]], names: Iterable[str], now: datetime) -> None:
-    """Owe each article (id, title, entered) to each channel, once; articles older than a channel are not owed to it."""
-    since = dict(connection.execute(select(channels.c.name, channels.c.since)).tuples().all())
-    live = dict(connection.execute(select(channels.c.name, channels.c.live)).tuples().all())
+def offer(connection: Connection, articles_: Sequence[Mapping[str, Any]], channel: str, now: datetime) -> None:
+    """Owe each article (id, title, entered) to the channel, once; what entered before the channel began is not owed."""
+    row = connection.execute(select(channels).where(channels.c.name == channel)).first()
     owed = [
         {
-            "channel": name, "kind": "article", "subject": row["id"], "title": row["title"], "state": "waiting",
-            "created_at": now, "by_hand": False, "approved": False, "live": live[name],
+            "channel": channel, "kind": "article", "subject": one["id"], "title": one["title"], "state": "waiting",
+            "created_at": now, "by_hand": False, "approved": False, "live": row.live,
         }
-        for name in names
-        for row in rows
-        if name in since and row["entered"] >= since[name]
+        for one in articles_
+        if row is not None and one["entered"] >= row.since
     ]  # fmt: skip
     if owed:
         connection.execute(insert_or_ignore(connection, deliveries), owed)
 
 
 # --- planning ---------------------------------------------------------------------------------------------------------
+
+
+def competes(connection: Connection, channel: str) -> bool:
+    """Whether anything waits on a channel."""
+    return (
+        connection.execute(select(deliveries.c.id).where(deliveries.c.channel == channel, _competes()).limit(1)).first()
+        is not None
+    )
 
 
 def candidates(connection: Connection, channel: str) -> list[Candidate]:
@@ -174,6 +189,7 @@ def claim_one(
     connection: Connection,
     channel: str,
     owner: str,
+    live: bool,
     now: datetime,
     day_start: datetime,
     earliest: Callable[[Past], datetime],
@@ -190,7 +206,7 @@ def claim_one(
     mine = and_(d.channel == channel, d.kind == "article")
     if connection.scalar(select(func.count()).where(mine, d.state == "claimed")):
         return None
-    due = and_(mine, d.due_at <= now)
+    due = and_(mine, d.due_at <= now, d.live == live)  # what was live stays unsettled while we rehearse
     doubtful = connection.scalar(select(d.id).where(due, d.state == "unknown").order_by(d.due_at, d.id).limit(1))
     if doubtful is not None:
         return _take(connection, doubtful, "unknown", owner)
@@ -294,6 +310,19 @@ def _still(claim: Claim) -> Any:
     return and_(d.id == claim.id, d.state == "claimed", d.owner == claim.owner, d.attempts == claim.attempt)
 
 
+def hold_for_hand(connection: Connection, claim: Claim, payload: Mapping[str, Any], now: datetime) -> None:
+    """No way to post by ourselves: text and card wait for a person."""
+    connection.execute(
+        update(deliveries)
+        .where(_still(claim))
+        .values(
+            state="held", owner=None, attempts=claim.attempt - 1, due_at=now,
+            payload=json.dumps(payload, ensure_ascii=False),
+            reason=f"by-hand: post it, then `syndicate deliveries resolve {claim.id} --sent URL`",
+        )
+    )  # fmt: skip
+
+
 def give_back(connection: Connection, claim: Claim, now: datetime) -> None:
     """Undo a claim that was not begun."""
     connection.execute(
@@ -360,3 +389,9 @@ def approve_held(connection: Connection, subjects: Sequence[str]) -> None:
         .where(or_(deliveries.c.reason.startswith("approve:"), deliveries.c.reason.startswith("quarantined:")))
         .values(state="waiting", reason="approved", approved=True, crashes=0)
     )
+
+
+def held_for_approval(connection: Connection) -> list[str]:
+    """Articles with a delivery that waits for approval."""
+    query = select(deliveries.c.subject).where(deliveries.c.state == "held", deliveries.c.reason.startswith("approve:"))
+    return list(connection.scalars(query.distinct()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Select, case, exists, func, literal, select, update
@@ -14,7 +14,7 @@ from sqlalchemy.sql.selectable import ScalarSelect
 from syndicate.crashpoint import crashpoint
 from syndicate.delivery import LetterSettlement, LetterState
 from syndicate.store import pauses
-from syndicate.store.schema import attempts, deliveries, editions, letters, subscribers, subscriptions
+from syndicate.store.schema import attempts, channels, deliveries, editions, letters, subscribers, subscriptions
 
 CHANNEL = "email"
 
@@ -40,6 +40,14 @@ class Mailing:
     live: bool
     frozen_at: datetime
     payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An answer that concerns the whole channel: why, and how long it rests before a probe."""
+
+    reason: str
+    rest: timedelta
 
 
 # --- freezing ---------------------------------------------------------------------------------------------------------
@@ -103,13 +111,14 @@ def freeze(
 # --- sending ----------------------------------------------------------------------------------------------------------
 
 
-def open_mailings(connection: Connection, now: datetime) -> list[Mailing]:
-    """Frozen deliveries with a letter due now, oldest first."""
+def open_mailings(connection: Connection, now: datetime, live: bool) -> list[Mailing]:
+    """Frozen deliveries with a letter due now, oldest first; only those for the transport that is there."""
     due = exists().where(letters.c.delivery == deliveries.c.id, letters.c.state == "due", letters.c.due_at <= now)
     rows = connection.execute(
         select(deliveries, editions.c.digest)
         .outerjoin_from(deliveries, editions, editions.c.slug == deliveries.c.subject)
         .where(deliveries.c.channel == CHANNEL, deliveries.c.state == "claimed", due)
+        .where(deliveries.c.live == live)
         .order_by(deliveries.c.id)
     )
     return [
@@ -126,6 +135,7 @@ def settle_and_claim(
     mailing: Mailing,
     owner: str,
     settled: Sequence[LetterSettlement],
+    trouble: Trouble | None,
     now: datetime,
     limit: int,
 ) -> list[Recipient]:
@@ -134,6 +144,10 @@ def settle_and_claim(
     Who left, is suppressed or was erased since the freeze gets nothing: that is read here, not at the freeze.
     """
     settle(connection, mailing.delivery, owner, settled, now)
+    if any(one.state is LetterState.SENT for one in settled):
+        pauses.heal(connection, CHANNEL)
+    if trouble:
+        pauses.by_fault(connection, CHANNEL, trouble.reason, now, rest=trouble.rest)
     if limit <= 0 or not pauses.open_for(connection, CHANNEL, now):
         return []
     if mailing.digest and not pauses.open_for(connection, f"digest:{mailing.digest}", now):
@@ -317,6 +331,26 @@ def counts_of(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str,
     return result
 
 
-def put_off(connection: Connection, now: datetime) -> int:
-    """Letters due later: put off by an answer or a pause."""
-    return connection.scalar(select(func.count()).where(letters.c.state == "due")) or 0
+def due_count(connection: Connection, delivery: int, now: datetime) -> int:
+    """How many letters of a delivery are due now."""
+    query = select(func.count()).where(
+        letters.c.delivery == delivery, letters.c.state == "due", letters.c.due_at <= now
+    )
+    return connection.scalar(query) or 0
+
+
+def channel_since(connection: Connection) -> datetime | None:
+    """When email began, or went live."""
+    return connection.scalar(select(channels.c.since).where(channels.c.name == CHANNEL))
+
+
+def oldest_due(connection: Connection, now: datetime) -> datetime | None:
+    """The moment since which a due letter waits."""
+    return connection.scalar(select(func.min(letters.c.due_at)).where(letters.c.state == "due", letters.c.due_at <= now))
+
+
+def failed_since(moment: datetime) -> Select[Any]:
+    """Deliveries of which a letter failed for good since then."""
+    return select(attempts.c.delivery).where(
+        attempts.c.letter > 0, attempts.c.ended_at >= moment, attempts.c.outcome.in_(["failed", "expired"])
+    )

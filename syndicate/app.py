@@ -1,0 +1,163 @@
+"""The composition root: settings in, connected parts out, opened and closed in one place.
+
+Rehearsal is a sink chosen here: while a channel is not live, its last step writes into the outbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from syndicate import __version__
+from syndicate.channels.base import Channel
+from syndicate.channels.linkedin import LinkedIn
+from syndicate.channels.outbox import Outbox as PostOutbox
+from syndicate.clock import Clock, system_chance
+from syndicate.config import LinkedInSettings, Settings
+from syndicate.deliver import PublicChannel
+from syndicate.delivery import RetryPolicy
+from syndicate.desk import Desk
+from syndicate.errors import SyndicateError
+from syndicate.fetch import Fetcher
+from syndicate.freeze import Press
+from syndicate.mail import Post
+from syndicate.pacing import Pacing
+from syndicate.pipeline import App
+from syndicate.render import Templates
+from syndicate.sources.folder import Folder
+from syndicate.store.database import Store, open_store
+from syndicate.store.owners import RENEW, Owner
+from syndicate.subscriber import Signer
+from syndicate.transports.outbox import Outbox as MailOutbox
+from syndicate.transports.smtp import Smtp
+
+
+def database(settings: Settings) -> Path:
+    """The SQLite file."""
+    url = settings.database.url.reveal()
+    return Path(url.removeprefix("sqlite:///")) if url else settings.data / "syndicate.db"
+
+
+def secret(settings: Settings) -> bytes:
+    """What signs and encrypts: from the configuration, else made once in DATA/secret. Raises SyndicateError."""
+    if settings.secret:
+        return settings.secret.reveal().encode()
+    path = settings.data / "secret"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            draft = path.with_name(f".secret.{os.getpid()}")
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_hex(32), encoding="ascii")
+            try:
+                os.link(draft, path)  # whoever is first wins, and nobody reads half of it
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return path.read_text(encoding="ascii").strip().encode()
+    except OSError as error:
+        raise SyndicateError(f"cannot keep the secret in {path}: {error.strerror}; set `data` or `secret`") from error
+
+
+def open_ledger(settings: Settings, *, upgrade: bool = False) -> Store:
+    """The database alone, for commands that only read or note something. Raises StoreError."""
+    return open_store(database(settings), upgrade=upgrade)
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator[App]:
+    """Everything, connected; `what` names this process in the ledger ("run", "send"). Raises SyndicateError."""
+    store = await asyncio.to_thread(open_ledger, settings, upgrade=True)
+    chance = system_chance()
+    fetcher = Fetcher(clock, chance, f"syndicate/{__version__} (+{settings.site.url})")
+    owner = Owner(store, clock, what)
+    publics = {public.name: public for public in _publics(settings, fetcher, clock)}
+    try:
+        await asyncio.to_thread(owner.open)
+        renewing = asyncio.create_task(_renew(owner, clock))
+        try:
+            yield App(
+                settings=settings,
+                store=store,
+                owner=owner,
+                clock=clock,
+                chance=chance,
+                desk=Desk(settings, tuple(publics)),
+                sources=[Folder(source) for source in settings.sources],
+                publics=publics,
+                press=press(settings),
+                post=_post(settings, clock),
+                stop=asyncio.Event(),
+            )
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+            await asyncio.to_thread(owner.close)
+    finally:
+        for public in publics.values():
+            await public.channel.aclose()
+        await fetcher.aclose()
+        store.close()
+
+
+async def _renew(owner: Owner, clock: Clock) -> None:
+    while True:
+        await clock.sleep(RENEW)
+        await asyncio.to_thread(owner.renew)
+
+
+def press(settings: Settings) -> Press | None:
+    """What makes editions; None without [email]."""
+    if settings.email is None:
+        return None
+    return Press(settings=settings, email=settings.email, templates=Templates(settings.templates))
+
+
+def _post(settings: Settings, clock: Clock) -> Post | None:
+    email = settings.email
+    if email is None:
+        return None
+    key = secret(settings)
+    return Post(
+        transport=Smtp(email.smtp, clock) if email.live else MailOutbox(settings.data / "outbox" / "email"),
+        policy=RetryPolicy(retry_for=email.retry_for, repeat_within=email.retry_for),
+        signer=Signer(key),
+        secret=key,
+        public_url=settings.web.public_url.rstrip("/"),
+    )
+
+
+def _publics(settings: Settings, fetcher: Fetcher, clock: Clock) -> list[PublicChannel]:
+    return [_linkedin(settings, settings.linkedin, fetcher, clock)] if settings.linkedin else []
+
+
+def _linkedin(settings: Settings, linkedin: LinkedInSettings, fetcher: Fetcher, clock: Clock) -> PublicChannel:
+    channel: Channel = LinkedIn(
+        linkedin, settings.site, fetcher, clock, linkedin.live, templates=settings.templates
+    )
+    if not linkedin.live:
+        channel = PostOutbox(channel, settings.data / "outbox" / channel.name)
+    return PublicChannel(
+        channel=channel,
+        pacing=linkedin_pacing(settings, linkedin),
+        policy=RetryPolicy(retry_for=linkedin.retry_for, repeat_within=linkedin.repeat_within),
+    )
+
+
+def linkedin_pacing(settings: Settings, linkedin: LinkedInSettings) -> Pacing:
+    """The rules of pace as written in the configuration."""
+    return Pacing(
+        zone=settings.site.zone,
+        slots=linkedin.slots,
+        hours=(linkedin.hours.start, linkedin.hours.end) if linkedin.hours else None,
+        min_gap=linkedin.min_gap,
+        max_per_day=linkedin.max_per_day,
+        max_age=linkedin.max_age,
+        delay=settings.review.delay,
+        approve=linkedin.approve,
+    )

@@ -1,0 +1,182 @@
+"""articles, approve, reject, preview."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from syndicate.cli.session import Session, one_of
+from syndicate.errors import UsageError
+
+if TYPE_CHECKING:
+    from syndicate.article import Article
+    from syndicate.config import DigestSettings, Settings
+    from syndicate.store.database import Store
+
+STATES = ("ready", "held", "scheduled", "draft", "rejected", "gone")
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(help="The catalogue with verdicts and reasons.", invoke_without_command=True)
+    group.callback()(listing)
+    group.command("show")(show)
+    app.add_typer(group, name="articles")
+    app.command()(approve)
+    app.command()(reject)
+    app.command()(preview)
+
+
+def as_json(article: Article) -> dict[str, Any]:
+    """One article in the contract's shape."""
+    said = article.manuscript
+    return {
+        "id": article.id, "source": article.source, "path": article.path, "slug": article.slug, "url": article.url,
+        "title": said.title or None, "subtitle": said.subtitle or None, "description": said.description or None,
+        "authors": list(said.authors), "tags": list(said.tags), "cta": said.cta or None,
+        "hero_image": said.hero_image, "reading_time": article.reading_time, "published": said.published,
+        "created": said.created, "released": article.released, "first_seen": article.first_seen,
+        "updated": article.updated, "words": said.words, "state": article.state.value,
+        "reasons": list(article.reasons), "repairs": list(said.repairs),
+    }  # fmt: skip
+
+
+def listing(
+    context: typer.Context,
+    state: Annotated[str | None, typer.Option("--state", metavar="S", help=f"Only these: {', '.join(STATES)}.")] = None,
+) -> None:
+    """List every file of every source, understood or not."""
+    if context.invoked_subcommand:
+        return
+    session: Session = context.obj
+    one_of(state, STATES, "state of an article")
+    from syndicate.store import articles
+
+    found = session.read(articles.listing, state)
+    if session.json:
+        session.document([as_json(article) for article in found])
+        return
+    rows = [(one.state, one.released or one.first_seen, one.path, one.title, "; ".join(one.reasons)) for one in found]
+    session.table(("state", "released", "path", "title", "why"), rows, empty="No articles: `syndicate run --once` scans.")
+
+
+def show(context: typer.Context, article: Annotated[str, typer.Argument(metavar="ARTICLE", help="Id, slug or path.")]) -> None:
+    """Show one article: what its file says, what was repaired, and why it stands where it stands."""
+    session: Session = context.obj
+    from syndicate.store import articles
+
+    found = session.read(articles.find, article)
+    if session.json:
+        session.document(as_json(found))
+        return
+    for name, value in as_json(found).items():
+        if value not in (None, [], ""):
+            text = "\n             ".join(value) if isinstance(value, list) else value
+            session.result(f"{name:<13}{text}")
+
+
+def approve(
+    context: typer.Context,
+    articles: Annotated[list[str] | None, typer.Argument(metavar="ARTICLE…", help="Ids, slugs or paths.")] = None,
+    rule: Annotated[str | None, typer.Option("--rule", metavar="CODE", help="All held by this rule.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are held.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Into the feeds only: never announced.")] = False,
+) -> None:
+    """Release held articles and their held deliveries; a person's word stands for good."""
+    session: Session = context.obj
+    if bool(articles) + bool(rule) + everything != 1:
+        raise UsageError("name articles, or --rule CODE, or --all")
+    from syndicate.store import articles as catalogue
+    from syndicate.store import ledger
+
+    if articles:
+        ids = [session.read(catalogue.find, one).id for one in articles]
+    else:
+        ids = session.read(catalogue.held_by, rule)
+        if everything:
+            ids = list(dict.fromkeys([*ids, *session.read(ledger.held_for_approval)]))
+    _rule(session, ids, "approved", None, quiet=quiet)
+    session.say(f"approved: {len(ids)}" + (" (into the feeds only)" if quiet else ""))
+
+
+def reject(
+    context: typer.Context,
+    article: Annotated[str, typer.Argument(metavar="ARTICLE")],
+    because: Annotated[str, typer.Option("--because", metavar="TEXT", help="The reason, for the ledger.")],
+) -> None:
+    """Reject an article for good: out of the feeds, its open deliveries cancelled."""
+    session: Session = context.obj
+    from syndicate.store import articles as catalogue
+
+    found = session.read(catalogue.find, article)
+    _rule(session, [found.id], "rejected", because)
+    session.say(f"rejected: {found.path}")
+
+
+def _rule(session: Session, ids: list[str], verdict: str, because: str | None, *, quiet: bool = False) -> None:
+    from syndicate.desk import Desk
+    from syndicate.publish import publish_if_changed
+
+    desk = Desk(session.settings, public_channels(session.settings))
+    store = session.ledger()
+    try:
+        store.write_now(desk.rule, ids, verdict, because, session.clock.now(), quiet=quiet)
+        session.run(publish_if_changed(store, session.settings))
+    finally:
+        store.close()
+    if session.json:
+        session.document([{"id": one, "verdict": verdict} for one in ids])
+
+
+def public_channels(settings: Settings) -> tuple[str, ...]:
+    """Names of the public channels that are configured."""
+    return ("linkedin",) if settings.linkedin else ()
+
+
+def preview(
+    context: typer.Context,
+    article: Annotated[str | None, typer.Argument(metavar="ARTICLE")] = None,
+    channel: Annotated[str | None, typer.Option("--channel", metavar="NAME")] = None,
+    digest: Annotated[str | None, typer.Option("--digest", metavar="NAME")] = None,
+    output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Write it there (.html, .txt, .json).")] = None,
+    browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Show exactly what would be sent; nothing is sent or stored."""
+    session: Session = context.obj
+    if (digest is None) == (article is None or channel is None):
+        raise UsageError("preview wants ARTICLE --channel NAME, or --digest NAME")
+    from syndicate.cli import previews
+
+    store = session.ledger()
+    try:
+        shown = (
+            previews.of_digest(session, store, _digest(session.settings, digest))
+            if digest
+            else previews.of_article(session, store, article or "", channel or "")
+        )
+    finally:
+        store.close()
+    if session.json:
+        session.document(shown.document)
+    elif output:
+        output.write_text(shown.for_file(output.suffix), encoding="utf-8")
+        session.say(f"written: {output}")
+    elif not browser:
+        print(shown.text, file=sys.stdout)
+    if browser:
+        shown.open(session.settings.data)
+
+
+def _digest(settings: Settings, name: str) -> DigestSettings:
+    return digest_named(settings, name)
+
+
+def digest_named(settings: Settings, name: str) -> DigestSettings:
+    """The digest of that name. Raises UsageError."""
+    for digest in settings.digests:
+        if digest.name == name:
+            return digest
+    names = ", ".join(one.name for one in settings.digests) or "none is configured"
+    raise UsageError(f"there is no digest {name!r}: {names}")

@@ -1,0 +1,171 @@
+"""plan, status, deliveries, pause, resume."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from syndicate.cli.session import Session, one_of
+from syndicate.errors import UsageError
+
+if TYPE_CHECKING:
+    from syndicate.store.database import Store
+
+STATES = (
+    "waiting", "planned", "claimed", "sent", "failed", "unknown", "held", "rehearsed", "skipped", "expired", "cancelled",
+)  # fmt: skip
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(plan)
+    app.command()(status)
+    group = typer.Typer(help="What is owed to the channels, and what became of it.", invoke_without_command=True)
+    group.callback()(deliveries)
+    group.command("retry")(retry)
+    group.command("cancel")(cancel)
+    group.command("resolve")(resolve)
+    app.add_typer(group, name="deliveries")
+    app.command()(pause)
+    app.command()(resume)
+
+
+def plan(
+    context: typer.Context,
+    days: Annotated[int, typer.Option("--days", metavar="N", min=1, max=60, help="How far to look ahead.")] = 1,
+) -> None:
+    """Tell what will go out when, and what will not and why; a forecast, nothing is stored."""
+    session: Session = context.obj
+    from syndicate.forecast import forecast
+
+    rows = session.read(forecast, session.settings, session.clock.now(), days)
+    if session.json:
+        session.document([row.as_json() for row in rows])
+        return
+    session.table(
+        ("when", "channel", "state", "title", "why"),
+        [(row.planned_for, row.channel, row.state, row.title, row.reason) for row in rows],
+        empty="Nothing waits: every ready article was announced, or belongs to the baseline.",
+    )
+
+
+def status(context: typer.Context) -> None:
+    """Health and counts; every problem names what mends it."""
+    session: Session = context.obj
+    from syndicate import health
+
+    found = session.read(health.status, session.settings, session.clock.now())
+    if session.json:
+        session.document(found)
+        return
+    for line in health.as_text(found, session.settings):
+        session.result(line)
+
+
+def deliveries(
+    context: typer.Context,
+    state: Annotated[str | None, typer.Option("--state", metavar="S", help=f"Only these: {', '.join(STATES)}.")] = None,
+    channel: Annotated[str | None, typer.Option("--channel", metavar="C")] = None,
+) -> None:
+    """List deliveries, newest first."""
+    if context.invoked_subcommand:
+        return
+    session: Session = context.obj
+    one_of(state, STATES, "state of a delivery")
+    from syndicate.store import deliveries as rows
+
+    found = session.read(rows.listing, state, channel)
+    if session.json:
+        session.document(found)
+        return
+    session.table(
+        ("id", "state", "channel", "when", "title", "why"),
+        [
+            (one["id"], one["state"], one["channel"], one["sent_at"] or one["planned_for"], one["title"],
+             one["error"] or one["url"] or _people(one["people"]))
+            for one in found
+        ],
+        empty="Nothing is owed to any channel yet.",
+    )  # fmt: skip
+
+
+def _people(people: dict[str, int] | None) -> str:
+    return ", ".join(f"{count} {state}" for state, count in (people or {}).items())
+
+
+def _change(session: Session, fn: Any, *arguments: Any) -> None:
+    words = session.write(fn, *arguments)
+    session.say(words)
+    if session.json:
+        session.document({"done": words})
+
+
+def retry(context: typer.Context, delivery: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+    """Try a failed, expired or cancelled delivery again; of an edition, the letters that failed."""
+    from syndicate.store import deliveries as rows
+
+    _change(context.obj, rows.retry, delivery, context.obj.clock.now())
+
+
+def cancel(context: typer.Context, delivery: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+    """Cancel a delivery that has not gone out; of an edition, the letters still due."""
+    from syndicate.store import deliveries as rows
+
+    _change(context.obj, rows.cancel, delivery)
+
+
+def resolve(
+    context: typer.Context,
+    delivery: Annotated[int, typer.Argument(metavar="ID")],
+    sent: Annotated[str | None, typer.Option("--sent", metavar="URL", help="It is there: its address.")] = None,
+    not_sent: Annotated[bool, typer.Option("--not-sent", help="It is not there: it may be sent again.")] = False,
+) -> None:
+    """Say what became of an unknown delivery, or of a post you made by hand."""
+    if (sent is None) == (not not_sent):
+        raise UsageError("say either --sent URL or --not-sent")
+    from syndicate.store import deliveries as rows
+
+    _change(context.obj, rows.resolve, delivery, sent, context.obj.clock.now())
+
+
+def _key(session: Session, name: str | None) -> str:
+    from syndicate.store import pauses
+
+    if name is None:
+        return pauses.EVERYTHING
+    settings = session.settings
+    channels = [c for c, there in (("email", settings.email), ("linkedin", settings.linkedin)) if there]
+    digests = [digest.name for digest in settings.digests]
+    if name in channels:
+        return name
+    if name in digests:
+        return f"digest:{name}"
+    raise UsageError(f"{name!r} is neither a channel nor a digest: one of {', '.join([*channels, *digests])}")
+
+
+def pause(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="[CHANNEL|DIGEST]")] = None,
+    because: Annotated[str, typer.Option("--because", metavar="TEXT")] = "paused by hand",
+) -> None:
+    """Stop sending: everything, one channel or one digest, on all machines; the queue is kept."""
+    session: Session = context.obj
+    from syndicate.store import pauses
+
+    session.write(pauses.pause, _key(session, name), because, session.clock.now())
+    session.say(f"paused: {name or 'everything'}; `syndicate resume{' ' + name if name else ''}` goes on")
+    if session.json:
+        session.document({"paused": name or "all", "reason": because})
+
+
+def resume(
+    context: typer.Context, name: Annotated[str | None, typer.Argument(metavar="[CHANNEL|DIGEST]")] = None
+) -> None:
+    """Go on sending; without a name, end every pause."""
+    session: Session = context.obj
+    from syndicate.store import pauses
+
+    ended = session.write(pauses.resume, _key(session, name) if name else None)
+    session.say(f"resumed: {', '.join(ended)}" if ended else "nothing was paused")
+    if session.json:
+        session.document({"resumed": ended})

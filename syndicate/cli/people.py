@@ -1,0 +1,228 @@
+"""subscribers add | remove | show | list | import | export."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from syndicate.cli.session import Session, one_of
+from syndicate.errors import UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from syndicate.subscriber import Address, State
+
+IMPORT_BATCH = 2000  # rows a transaction
+
+
+def register(app: typer.Typer) -> None:
+    group = typer.Typer(help="The people who get letters.", no_args_is_help=True)
+    group.command("add")(add)
+    group.command("remove")(remove)
+    group.command("show")(show)
+    group.command("list")(listing)
+    group.command("import")(import_)
+    group.command("export")(export)
+    app.add_typer(group, name="subscribers")
+
+
+Digests = Annotated[list[str] | None, typer.Option("--digest", metavar="NAME", help="Which digest; the first if none.")]
+
+
+def _address(text: str) -> Address:
+    from syndicate.subscriber import parse_address
+
+    try:
+        return parse_address(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _digests(session: Session, wanted: list[str] | None) -> list[str]:
+    known = [digest.name for digest in session.settings.digests]
+    for name in wanted or ():
+        one_of(name, known, "digest")
+    return list(wanted or known[:1])
+
+
+def _hash(session: Session, key: str) -> str:
+    from syndicate.app import secret
+    from syndicate.store.subscribers import address_hash
+
+    return address_hash(secret(session.settings), key)
+
+
+def add(
+    context: typer.Context,
+    addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS…")],
+    name: Annotated[str, typer.Option("--name", metavar="TEXT")] = "",
+    digest: Digests = None,
+) -> None:
+    """Add people as active: you vouch for their consent. Lifts an earlier leaving of theirs."""
+    session: Session = context.obj
+    from syndicate.store import subscribers
+    from syndicate.subscriber import State, clean_name
+
+    now = session.clock.now()
+    digests = _digests(session, digest)
+    parsed = [_address(text) for text in addresses]
+    done = []
+    for address in parsed:
+
+        def write(connection: Connection, address: Address = address) -> str:
+            return subscribers.add(
+                connection, address, name=clean_name(name), tags="", state=State.ACTIVE, digests=digests,
+                consent={"at": now.isoformat(), "from": "subscribers add", "shown": "the owner vouches"},
+                hashed=_hash(session, address.key), now=now, lifts=True,
+            )  # fmt: skip
+
+        outcome = session.write(write)
+        done.append({"email": address.email, "outcome": outcome})
+        session.say(f"{address.email}: {outcome}")
+    if session.json:
+        session.document(done)
+
+
+def remove(
+    context: typer.Context,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS")],
+    erase: Annotated[bool, typer.Option("--erase", help="Delete everything but a hash that keeps them out.")] = False,
+) -> None:
+    """Unsubscribe somebody from everything; with --erase delete what is known of them."""
+    session: Session = context.obj
+    from syndicate.app import secret
+    from syndicate.store import subscribers
+    from syndicate.subscriber import State
+
+    key = _address(address).key
+
+    def write(connection: Connection) -> bool:
+        person = subscribers.by_key(connection, key)
+        if person is None:
+            return False
+        reason = "removed by the owner"
+        subscribers.leave(
+            connection, person["id"], State.UNSUBSCRIBED, reason, secret(session.settings), session.clock.now()
+        )
+        return subscribers.erase(connection, key) if erase else True
+
+    if not session.write(write):
+        raise UsageError(f"there is no subscriber {address!r}")
+    session.say(f"{address}: {'erased' if erase else 'unsubscribed'}")
+    if session.json:
+        session.document({"email": address, "outcome": "erased" if erase else "unsubscribed"})
+
+
+def show(context: typer.Context, address: Annotated[str, typer.Argument(metavar="ADDRESS")]) -> None:
+    """Show one person: state, digests, consent."""
+    session: Session = context.obj
+    from syndicate.store import subscribers
+
+    person = session.read(subscribers.by_key, _address(address).key)
+    if person is None:
+        raise UsageError(f"there is no subscriber {address!r}")
+    if session.json:
+        session.document(person)
+        return
+    for field, value in person.items():
+        session.result(f"{field:<10}{', '.join(value) if isinstance(value, list) else value}")
+
+
+def listing(context: typer.Context) -> None:
+    """List everybody, in every state."""
+    session: Session = context.obj
+    from syndicate.store import subscribers
+
+    people = session.read(lambda connection: list(subscribers.listing(connection)))
+    if session.json:
+        shown = ("email", "name", "state", "digests", "since", "reason")
+        session.document([{field: person[field] for field in shown} for person in people])
+        return
+    rows = [(one["email"], one["state"], ", ".join(one["digests"]), one["since"], one["reason"]) for one in people]
+    session.table(("email", "state", "digests", "since", "why"), rows, empty="Nobody yet: `syndicate subscribers add`.")
+
+
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A header with `email`; `-` reads stdin.")],
+    digest: Digests = None,
+    as_: Annotated[str, typer.Option("--as", metavar="STATE", help="State where the file names none.")] = "active",
+) -> None:
+    """Import people from CSV (also as Mailchimp, Ghost, listmonk, Substack and Buttondown write it). Nobody is mailed."""
+    session: Session = context.obj
+    from syndicate.subscriber import BadRow, State, read_csv
+
+    one_of(as_, ("active", "unsubscribed", "bounced"), "state to import")
+    digests = _digests(session, digest)
+    outcomes: dict[str, int] = {}
+    bad = 0
+    batch: list[Any] = []
+    for row in read_csv(_lines(file)):
+        if isinstance(row, BadRow):
+            bad += 1
+            session.say(f"line {row.line}: {row.reason}")
+            continue
+        batch.append(row)
+        if len(batch) >= IMPORT_BATCH:
+            _import(session, batch, State(as_), digests, outcomes, file.name)
+            batch = []
+    _import(session, batch, State(as_), digests, outcomes, file.name)
+    told = ", ".join(f"{count} {name}" for name, count in sorted(outcomes.items())) or "nobody"
+    session.say(f"{told}{f', {bad} lines skipped' if bad else ''}. Nobody was mailed.")
+    if session.json:
+        session.document({"outcomes": outcomes, "skipped": bad})
+    if bad:
+        raise typer.Exit(1)
+
+
+def _import(
+    session: Session, rows: Iterable[Any], state: State, digests: list[str], outcomes: dict[str, int], name: str
+) -> None:
+    from syndicate.store import subscribers
+
+    now = session.clock.now()
+
+    def write(connection: Connection) -> None:
+        for row in rows:
+            outcome = subscribers.add(
+                connection, row.address, name=row.name, tags=row.tags, state=row.state or state, digests=digests,
+                consent={"at": now.isoformat(), "from": f"import of {name}", "shown": "the owner vouches"},
+                hashed=_hash(session, row.address.key), now=now, lifts=False,
+            )  # fmt: skip
+            outcomes[outcome] = outcomes.get(outcome, 0) + 1
+
+    session.write(write)
+
+
+def _lines(file: Path) -> Iterator[str]:
+    if str(file) == "-":
+        yield from sys.stdin
+        return
+    try:
+        with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+            yield from lines
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {(error.strerror or str(error)).lower()}") from error
+
+
+def export(context: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="`-` writes stdout.")]) -> None:
+    """Export everybody as CSV, safe to open in a spreadsheet."""
+    session: Session = context.obj
+    from syndicate.store import subscribers
+    from syndicate.subscriber import write_csv
+
+    def stream(connection: Connection) -> int:
+        count = 0
+        with sys.stdout if str(file) == "-" else file.open("w", encoding="utf-8", newline="") as out:
+            for line in write_csv(subscribers.listing(connection)):
+                out.write(line)
+                count += 1
+        return count - 1
+
+    count = session.read(stream)
+    session.say(f"{count} people written to {file}")

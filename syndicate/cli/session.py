@@ -1,0 +1,179 @@
+"""What one command line was told, and how it speaks: results to stdout, words to stderr, one JSON document if asked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from syndicate.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from syndicate.clock import SystemClock
+    from syndicate.config import Settings
+    from syndicate.store.database import Store
+
+T = TypeVar("T")
+
+
+@dataclass
+class Session:
+    """One command line; the configuration is read when first asked for."""
+
+    config_path: Path | None
+    now_text: str | None
+    json: bool
+    verbosity: int
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Raises ConfigError with every problem."""
+        from syndicate import config, logs
+
+        settings = config.load(self.config_path, os.environ)
+        logs.setup(self.verbosity, json=False, stream=sys.stderr)
+        for secret in config.secrets_of(settings):
+            logs.hide(secret)
+        return settings
+
+    @cached_property
+    def clock(self) -> SystemClock:
+        from syndicate.clock import SystemClock
+
+        return SystemClock.at(self.moment(self.now_text)) if self.now_text else SystemClock()
+
+    def moment(self, text: str) -> datetime:
+        """A moment as typed; in the site's zone where it names none. Raises UsageError."""
+        try:
+            moment = datetime.fromisoformat(text.strip())
+        except ValueError:
+            example = "2026-03-06T09:00 or 2026-03-06T09:00:00+01:00"
+            raise UsageError(f"{text!r} is not a moment: write it as {example}") from None
+        return (moment if moment.tzinfo else moment.replace(tzinfo=self.settings.site.zone)).astimezone(UTC)
+
+    def startable(self) -> Settings:
+        """The settings, if nothing in them forbids to run. Raises ConfigError."""
+        from syndicate import config
+
+        problems = config.problems_at_start(self.settings)
+        if problems:
+            raise ConfigError(problems)
+        return self.settings
+
+    def ledger(self) -> Store:
+        """The database alone."""
+        from syndicate.app import open_ledger
+
+        return open_ledger(self.settings)
+
+    def read(self, fn: Callable[..., T], *arguments: Any) -> T:
+        """One question to the database."""
+        store = self.ledger()
+        try:
+            return store.read_now(fn, *arguments)
+        finally:
+            store.close()
+
+    def write(self, fn: Callable[..., T], *arguments: Any) -> T:
+        """One transaction."""
+        store = self.ledger()
+        try:
+            return store.write_now(fn, *arguments)
+        finally:
+            store.close()
+
+    def run(self, job: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine; the first error of a group of tasks is the error."""
+        try:
+            return asyncio.run(job)
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
+
+    # --- speaking ----------------------------------------------------------------------------------------------------
+
+    def say(self, text: str) -> None:
+        """Words for the person at the screen."""
+        if self.verbosity >= 0:
+            print(text, file=sys.stderr)
+
+    def result(self, text: str) -> None:
+        """A result; not with --json, whose document is the result."""
+        if not self.json:
+            print(text)
+
+    def document(self, value: Any) -> None:
+        """The JSON document."""
+        json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=_plain)
+        sys.stdout.write("\n")
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
+        """A table that fits the terminal, and is whole in a pipe."""
+        shown = [[_cell(value, self.settings) for value in row] for row in rows]
+        if not shown:
+            self.say(empty)
+            return
+        if not sys.stdout.isatty():
+            for row in shown:
+                print("\t".join(row))
+            return
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for column in columns:
+            table.add_column(column, overflow="ellipsis", no_wrap=column != "why")
+        for row in shown:
+            table.add_row(*(cell.replace("[", "\\[") for cell in row))
+        Console().print(table)
+
+    def confirm(self, question: str, *, yes: bool, mails_people: bool) -> None:
+        """Ask before something goes out. Raises UsageError where nobody can answer and people would get mail."""
+        if yes:
+            return
+        if not sys.stdin.isatty():
+            if mails_people:
+                raise UsageError("people would get mail: repeat with --yes (there is no terminal to ask on)")
+            return
+        self.say(question)
+        if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+            raise UsageError("nothing was sent")
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)
+    return str(value)
+
+
+def _cell(value: Any, settings: Settings) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value.astimezone(settings.site.zone):%Y-%m-%d %H:%M}"
+    return " ".join(str(value).split())
+
+
+def one_of(value: str | None, allowed: Iterable[str], what: str) -> None:
+    """Raises UsageError for a value that is none of those."""
+    if value is not None and value not in set(allowed):
+        raise UsageError(f"{value!r} is no {what}: one of {', '.join(allowed)}")
+
+

@@ -1,0 +1,236 @@
+"""The desk: recognises an article, has it judged, dates its release and owes it to the channels.
+
+Works inside the transaction it is given; scanning, `approve` and `reject` all come through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from urllib.parse import quote, urljoin
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from syndicate import review
+from syndicate.article import Manuscript, State
+from syndicate.config import Settings
+from syndicate.errors import ContentError
+from syndicate.review import Judgement, Twin
+from syndicate.store import articles, ledger
+from syndicate.store.articles import Entry
+from syndicate.store.database import AnyRow
+
+DELAY_RESTARTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One file, read: what it says, or why it cannot be understood."""
+
+    source: str
+    path: str
+    stat: str
+    hash: str
+    manuscript: Manuscript
+    error: ContentError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """The scan that a reading belongs to."""
+
+    now: datetime
+    first: bool = False  # no scan of this source was complete before
+    missing: frozenset[str] = frozenset()  # ids of articles whose files it does not find
+
+
+class Desk:
+    """Applies the review rules of one configuration."""
+
+    def __init__(self, settings: Settings, channels: Sequence[str]) -> None:
+        """`channels`: names of the public channels, to which each released article is owed."""
+        self.settings = settings
+        self.zone = settings.site.zone
+        self._rules = settings.review
+        self._channels = tuple(channels)
+        self._addresses = {source.name: source.article_url for source in settings.sources}
+
+    def is_baseline(self, sweep: Sweep) -> bool:
+        """Whether what this sweep finds is only shown, never announced."""
+        return sweep.first and self._rules.first_run == "baseline"
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def take_in(self, connection: Connection, readings: Sequence[Reading], sweep: Sweep) -> tuple[int, int]:
+        """Write what files say into the catalogue; returns how many rows changed and how many articles were released.
+
+        More than `max_new` releases at once are all held: a person looks first.
+        """
+        entries = [entry for one in readings if (entry := self._take_in_one(connection, one, sweep))]
+        return len(entries), self._send_on(connection, entries, sweep.now, guarded=not self.is_baseline(sweep))
+
+    def _take_in_one(self, connection: Connection, reading: Reading, sweep: Sweep) -> Entry | None:
+        row, how = articles.match(connection, reading, sweep.missing)
+        if row is not None and row.hash == reading.hash and row.path == reading.path and row.state != "gone":
+            articles.touch(connection, row.id, reading.stat)
+            return None
+        entry = self._entry(connection, reading, row, sweep)
+        if how == "duplicate-id":
+            judgement = Judgement(State.HELD, ("duplicate-id: another file bears the same id",), None)
+        elif reading.error is not None:
+            judgement = Judgement(State.REJECTED, (f"{reading.error.code}: {reading.error}",), None)
+        else:
+            judgement = self._judge(connection, entry, row, sweep.now)
+        entry = self._ruled(entry, judgement, sweep)
+        articles.save(connection, entry, is_new=row is None)
+        if row is not None:
+            self._follow(connection, row.state, entry)
+        return entry
+
+    def _entry(self, connection: Connection, reading: Reading, row: AnyRow | None, sweep: Sweep) -> Entry:
+        now, said = sweep.now, reading.manuscript
+        entry = Entry(
+            id=row.id if row else articles.new_id(connection, reading.source, reading.path),
+            source=reading.source, path=reading.path, stat=reading.stat, hash=reading.hash,
+            url=self.address(reading, row.first_seen if row else now), title_key=review.title_key(said.title),
+            manuscript=said, state=State.REJECTED, reasons=(), look_again_at=None,
+            first_seen=row.first_seen if row else now, updated=now, released=None, entered=None,
+            baseline=self.is_baseline(sweep), delay_from=None, delay_restarts=0,
+        )  # fmt: skip
+        if row is None:
+            return entry
+        entry = replace(
+            entry, released=row.released, entered=row.entered, baseline=row.baseline, delay_from=row.delay_from,
+            delay_restarts=row.delay_restarts,
+        )  # fmt: skip
+        if row.hash == reading.hash:
+            return replace(entry, updated=row.updated)
+        young = row.delay_from is not None and now < row.delay_from + self._rules.delay
+        if young and row.delay_restarts < DELAY_RESTARTS:
+            return replace(entry, delay_from=now, delay_restarts=row.delay_restarts + 1)
+        return entry
+
+    def address(self, reading: Reading, first_seen: datetime) -> str:
+        """The public address (rule 10): the front matter's own, else `article_url`."""
+        said = reading.manuscript
+        site = self.settings.site.url.rstrip("/")
+        if said.link:
+            return urljoin(site + "/", said.link)
+        stated = _moment(said.published or said.created, self.zone)
+        day = (stated or first_seen).astimezone(self.zone)
+        return self._addresses.get(reading.source, "{site_url}/{slug}/").format(
+            site_url=site,
+            slug=quote(said.slug),
+            path=quote(str(PurePosixPath(reading.path).with_suffix(""))),
+            year=f"{day:%Y}",
+            month=f"{day:%m}",
+            day=f"{day:%d}",
+        )
+
+    # --- judging -----------------------------------------------------------------------------------------------------
+
+    def judge_due(self, connection: Connection, now: datetime) -> int:
+        """Judge again what may have changed by itself by now (a date came, an expiry passed); returns how many did."""
+        rows = articles.to_judge_again(connection, now)
+        entries = [self._judge_row(connection, row, now) for row in rows]
+        self._send_on(connection, entries, now, guarded=True)
+        return len(entries)
+
+    def rule(
+        self, connection: Connection, ids: Sequence[str], verdict: str, because: str | None, now: datetime,
+        *, quiet: bool = False,
+    ) -> None:  # fmt: skip
+        """A person's verdict over these articles: `approved` or `rejected`; it stands for good.
+
+        `quiet`: into the feeds only, as a baseline.
+        """
+        for article in ids:
+            articles.rule(connection, article, verdict, because, quiet=quiet)
+        entries = [self._judge_row(connection, row, now) for row in articles.to_judge(connection, ids)]
+        self._send_on(connection, entries, now, guarded=False)
+        if verdict == "approved" and not quiet:
+            ledger.approve_held(connection, ids)
+
+    def _judge_row(self, connection: Connection, row: AnyRow, now: datetime) -> Entry:
+        entry = articles.entry_of(row)
+        judgement = self._judge(connection, entry, row, now)
+        entry = self._ruled(entry, judgement, Sweep(now=now))
+        articles.save(connection, entry, is_new=False)
+        self._follow(connection, row.state, entry)
+        return entry
+
+    def _judge(self, connection: Connection, entry: Entry, row: AnyRow | None, now: datetime) -> Judgement:
+        """What was released once is not held again for a twin that came after it."""
+        released = entry.entered is not None
+        twin = clash = None
+        if entry.title_key and not released:
+            since = entry.first_seen - self._rules.duplicate_window
+            twin = articles.twin(connection, entry.id, entry.title_key, since, entry.first_seen)
+        if not (released and row is not None and row.url == entry.url):
+            clash = articles.at_address(connection, entry.id, entry.url)
+        verdict = row.verdict if row is not None else None
+        judgement = review.judge(
+            entry.manuscript, self._rules, now, self.zone,
+            twin=Twin(path=twin) if twin else None, clash=clash, verdict=verdict,
+        )  # fmt: skip
+        if verdict == "rejected" and row is not None and row.verdict_because:
+            return replace(judgement, reasons=(f"rejected: {row.verdict_because}",))
+        return judgement
+
+    def _ruled(self, entry: Entry, judgement: Judgement, sweep: Sweep) -> Entry:
+        """The entry with its verdict; one that becomes ready for the first time is released."""
+        ruled = replace(entry, state=judgement.state, reasons=judgement.reasons, look_again_at=judgement.look_again)
+        if judgement.state is not State.READY or entry.entered is not None:
+            return ruled
+        return replace(ruled, released=self._released(entry, sweep), entered=sweep.now, delay_from=sweep.now)
+
+    def _released(self, entry: Entry, sweep: Sweep) -> datetime:
+        """Now; in a source's first scan its created date, else published, never later than now."""
+        if not sweep.first:
+            return sweep.now
+        said = entry.manuscript
+        stated = _moment(said.created, self.zone) or _moment(said.published, self.zone)
+        return min(stated or sweep.now, sweep.now)
+
+    def _follow(self, connection: Connection, before: str, entry: Entry) -> None:
+        """What has not begun follows the article: cancelled when it is no longer ready, waiting again when it is."""
+        if entry.state is State.READY and before != "ready":
+            ledger.wait_again(connection, [entry.id])
+        elif entry.state is not State.READY and before == "ready":
+            ledger.cancel_open(connection, [entry.id], f"not-ready: its article is {entry.state}")
+
+    # --- releasing ---------------------------------------------------------------------------------------------------
+
+    def _send_on(self, connection: Connection, entries: Sequence[Entry], now: datetime, *, guarded: bool) -> int:
+        if entries:
+            articles.revise(connection)
+        released = [entry for entry in entries if entry.state is State.READY and entry.entered == now]
+        if guarded and len(released) > self._rules.max_new:
+            reason = (
+                f"max-new: {len(released)} articles at once, review.max_new is {self._rules.max_new};"
+                " `syndicate approve --rule max-new` releases them"
+            )
+            articles.hold(connection, [entry.id for entry in released], reason)
+            return 0
+        for channel in self._channels:
+            owed = [
+                {"id": entry.id, "title": entry.manuscript.title, "entered": entry.entered}
+                for entry in released
+                if not entry.baseline and (entry.manuscript.channels is None or channel in entry.manuscript.channels)
+            ]
+            ledger.offer(connection, owed, channel, now)
+        return len(released)
+
+
+def _moment(stated: str | None, zone: ZoneInfo) -> datetime | None:
+    """A stated date as a moment: a bare day begins at midnight of the site's zone."""
+    if not stated:
+        return None
+    try:
+        moment = datetime.fromisoformat(stated)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)

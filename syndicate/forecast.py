@@ -1,0 +1,142 @@
+"""What will go out when, and what will not and why: the planner asked about the days ahead. Stores nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from syndicate import pacing
+from syndicate.config import DigestSettings, Settings
+from syndicate.edition import fill
+from syndicate.pacing import Candidate, Choice, Pacing, Past
+from syndicate.slots import next_daily, next_slots
+from syndicate.store import articles, deliveries, editions, ledger, letters, pauses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One candidate on one channel."""
+
+    article: str
+    title: str
+    channel: str
+    state: str
+    planned_for: datetime | None
+    reason: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "article": self.article, "title": self.title, "channel": self.channel, "state": self.state,
+            "planned_for": self.planned_for, "reason": self.reason,
+        }  # fmt: skip
+
+
+def forecast(connection: Connection, settings: Settings, rules: dict[str, Pacing], now: datetime, days: int) -> list[Row]:
+    """Every candidate of every channel with its moment, or with why it has none before the days are over."""
+    until = now + timedelta(days=days)
+    rows: list[Row] = []
+    for channel, pace in rules.items():
+        rows += _under_way(connection, channel)
+        rows += _public(connection, channel, pace, now, until)
+    for digest in settings.digests if settings.email else ():
+        rows += _digest(connection, settings, digest, now)
+    standing = pauses.standing(connection)
+    return [_paused(row, standing) for row in rows]
+
+
+def _paused(row: Row, standing: dict[str, str]) -> Row:
+    because = standing.get(pauses.EVERYTHING) or standing.get(row.channel)
+    return replace(row, reason=f"paused: {because}; {row.reason}") if because else row
+
+
+def _under_way(connection: Connection, channel: str) -> Iterator[Row]:
+    for state in ("planned", "claimed", "unknown"):
+        for one in deliveries.listing(connection, state, channel):
+            yield Row(
+                article=one["subject"], title=one["title"], channel=channel, state=state,
+                planned_for=one["planned_for"], reason=one["error"] or state,
+            )  # fmt: skip
+
+
+def _public(connection: Connection, channel: str, pace: Pacing, now: datetime, until: datetime) -> list[Row]:
+    waiting = ledger.candidates(connection, channel)
+    past = ledger.past(connection, channel, pacing.day_start(now, pace.zone))
+    chosen: list[Row] = []
+    others: dict[int, tuple[Candidate, str, str]] = {}
+    moment: datetime | None = now
+    while waiting and moment is not None and moment <= until:
+        left, past_then = [], replace(past, under_way=0)
+        for decision in pacing.choose(waiting, past_then, pace, moment):
+            candidate = decision.candidate
+            if decision.choice is Choice.PLAN:
+                chosen.append(_row(candidate, channel, "planned", decision.planned_for, decision.reason))
+                past = _after(past, candidate, moment, pace)
+            else:
+                others[candidate.delivery] = (candidate, decision.choice.value, decision.reason)
+                if decision.choice is not Choice.EXPIRE and decision.choice is not Choice.CANCEL:
+                    left.append(candidate)
+        waiting = left
+        moment, past = _next(moment, past, pace, waiting)
+    planned = {row.article for row in chosen}
+    rest = [_row(c, channel, state, None, reason) for c, state, reason in others.values() if c.article not in planned]
+    return chosen + rest
+
+
+def _row(candidate: Candidate, channel: str, state: str, moment: datetime | None, reason: str) -> Row:
+    return Row(
+        article=candidate.article, title=candidate.title, channel=channel, state=state, planned_for=moment, reason=reason
+    )
+
+
+def _after(past: Past, sent: Candidate, moment: datetime, pace: Pacing) -> Past:
+    return replace(
+        past, last=moment, last_slot=moment, today=past.today + 1,
+        authors=(*sent.authors, *past.authors)[:3], titles=(sent.title, *past.titles)[:10],
+    )  # fmt: skip
+
+
+def _next(moment: datetime, past: Past, pace: Pacing, waiting: list[Candidate]) -> tuple[datetime | None, Past]:
+    """The next moment at which something may change, and the past as it will be seen then."""
+    if pace.slots:
+        later = next_daily(pace.slots, pace.zone, moment, 1)[0]
+    else:
+        later = pacing.earliest(past, pace, moment + timedelta(seconds=1))
+        ripe = [c.delay_from + pace.delay for c in waiting if c.delay_from + pace.delay > moment]
+        later = max(later, min(ripe)) if len(ripe) == len(waiting) and ripe else later
+    if not waiting or (later - moment < timedelta(minutes=1) and not pace.slots):
+        later = moment + timedelta(minutes=1)
+    if pacing.day_start(later, pace.zone) > pacing.day_start(moment, pace.zone):
+        past = replace(past, today=0)
+    return later, past
+
+
+def _digest(connection: Connection, settings: Settings, digest: DigestSettings, now: datetime) -> Iterator[Row]:
+    """What the next edition would hold if its slot came with what is there now."""
+    email = settings.email
+    slots = next_slots(digest.schedule, settings.site.zone, now, 1)
+    if email is None or not slots:
+        return
+    began = editions.since(connection, digest.name) or now
+    since = letters.channel_since(connection)
+    window = articles.for_edition(
+        connection,
+        after=editions.last(connection, digest.name, email.live),
+        entered_from=max(began, since) if since and email.live else began,
+        released_until=slots[0],
+    )
+    wanted = [one for one in window if one.manuscript.channels is None or letters.CHANNEL in one.manuscript.channels]
+    filling = fill(
+        wanted, editions.used(connection, digest.name), cards=digest.max_articles, headlines=digest.headlines
+    )
+    places = {one.id: "card" for one in filling.cards} | {one.id: "headline" for one in filling.headlines}
+    for one in wanted:
+        place = places.get(one.id)
+        yield Row(
+            article=one.id, title=one.title, channel=letters.CHANNEL, state="planned" if place else "waiting",
+            planned_for=slots[0] if place else None,
+            reason=f"{digest.name}: {place}" if place else f"{digest.name}: covered, only counted",
+        )  # fmt: skip

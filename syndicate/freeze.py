@@ -1,0 +1,232 @@
+"""freeze: decide that an edition is due, choose its articles, render it once, and freeze text and audience together.
+
+Rendering happens between two transactions; the second one finds the slot free or leaves everything as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Connection
+
+from syndicate import letter
+from syndicate.article import Article
+from syndicate.config import DigestSettings, EmailSettings, Settings
+from syndicate.edition import Contents, fill
+from syndicate.letter import Rendered
+from syndicate.logs import get
+from syndicate.pacing import span
+from syndicate.render import Templates
+from syndicate.slots import last_slot
+from syndicate.store import articles, editions, letters, subscribers
+from syndicate.store.database import Store
+
+log = get(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Press:
+    """What turns articles into frozen letters."""
+
+    settings: Settings
+    email: EmailSettings
+    templates: Templates
+
+    @property
+    def live(self) -> bool:
+        return self.email.live
+
+
+class Due(StrEnum):
+    """What a slot that has come asks for."""
+
+    FREEZE = "frozen"
+    SKIP = "skipped"
+    EXPIRE = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The articles an edition may take, and what is to be done with them."""
+
+    due: Due
+    contents: Contents
+    slot: datetime | None
+    after: datetime | None
+    until: datetime
+    reason: str = ""
+
+
+# --- deciding ---------------------------------------------------------------------------------------------------------
+
+
+def due_window(connection: Connection, press: Press, digest: DigestSettings, now: datetime) -> Window | None:
+    """The edition whose slot has come and is not done; None: nothing to do."""
+    zone = press.settings.site.zone
+    slot = last_slot(digest.schedule, zone, now)
+    if slot is None or editions.slot_done(connection, digest.name, slot):
+        return None
+    began = editions.since(connection, digest.name) or now
+    late = now - slot > digest.late_limit
+    if late and slot < began:
+        return None
+    last = editions.last(connection, digest.name, press.live)
+    after = last[0] if last else None
+    window = articles.for_edition(
+        connection, after=last, entered_from=_baseline(connection, press, began), released_until=slot
+    )
+    contents = _contents(connection, press, digest, window, slot)
+    count = len(contents.cards)
+    if late:
+        reason = f"expired: its slot was {span(now - slot)} ago, digests.late_limit is {span(digest.late_limit)}"
+        return _window(Due.EXPIRE, contents, slot, after, slot, reason)
+    if count < max(1, digest.min_articles):
+        reason = f"skipped: {count} new articles, {max(1, digest.min_articles)} are the least"
+        return _window(Due.SKIP, contents, slot, after, slot, reason)
+    return _window(Due.FREEZE, contents, slot, after, slot)
+
+
+def window_by_hand(connection: Connection, press: Press, digest: DigestSettings, now: datetime) -> Window:
+    """An edition beside the slots: all ready articles that were in no live edition of this digest."""
+    window = articles.for_edition(connection, after=None, entered_from=None, released_until=now, baseline=True)
+    contents = _contents(connection, press, digest, window, now)
+    due = Due.FREEZE if contents.cards else Due.SKIP
+    return _window(due, contents, None, None, now, "" if contents.cards else "no ready article that is new to it")
+
+
+def _window(
+    due: Due, contents: Contents, slot: datetime | None, after: datetime | None, until: datetime, reason: str = ""
+) -> Window:
+    return Window(due=due, contents=contents, slot=slot, after=after, until=until, reason=reason)
+
+
+def _baseline(connection: Connection, press: Press, began: datetime) -> datetime:
+    """Nothing older than the digest, or than the moment at which email went live, is announced."""
+    since = letters.channel_since(connection)
+    return max(began, since) if since and press.live else began
+
+
+def _contents(
+    connection: Connection, press: Press, digest: DigestSettings, window: Sequence[Article], moment: datetime
+) -> Contents:
+    wanted = [one for one in window if one.manuscript.channels is None or letters.CHANNEL in one.manuscript.channels]
+    used = editions.used(connection, digest.name)
+    filling = fill(wanted, used, cards=digest.max_articles, headlines=digest.headlines)
+    whole = {one.id: one for one in articles.many(connection, [one.id for one in filling.cards])}
+    local = moment.astimezone(press.settings.site.zone)
+    return Contents(
+        slug=editions.free_slug(connection, f"{digest.name}-{local:%Y-%m-%d}"),
+        digest=digest.name,
+        title=press.settings.site.title,
+        date=local,
+        cards=tuple(whole[one.id] for one in filling.cards),
+        headlines=filling.headlines,
+        covered=filling.covered,
+        more=filling.more,
+    )
+
+
+# --- freezing ---------------------------------------------------------------------------------------------------------
+
+
+async def freeze_due(press: Press, store: Store, now: datetime) -> list[str]:
+    """Freeze every edition whose slot has come; returns their slugs."""
+    made = []
+    for digest in press.settings.digests:
+        window = await store.read(due_window, press, digest, now)
+        if window is None:
+            continue
+        if window.due is not Due.FREEZE:
+            await store.write(_pass_over, press, digest, window, now)
+            log.info("no edition", digest=digest.name, reason=window.reason)
+        elif await freeze(press, store, digest, window, now) is not None:
+            made.append(window.contents.slug)
+    return made
+
+
+async def freeze(
+    press: Press, store: Store, digest: DigestSettings, window: Window, now: datetime, *, by_hand: bool = False
+) -> int | None:
+    """Render and freeze one edition; returns its delivery, None where somebody else was first."""
+    contents, payload = await asyncio.to_thread(render_edition, press, digest, window.contents, now)
+    return await store.write(_freeze, press, contents, payload, window, now, by_hand)
+
+
+def render_edition(
+    press: Press, digest: DigestSettings, contents: Contents, now: datetime
+) -> tuple[Contents, dict[str, object]]:
+    """The edition as it came out (cards that did not fit became headlines) and its frozen payload."""
+    contents, rendered = press.templates.digest(contents, press.settings.site, digest, press.email)
+    return contents, compose(press, rendered, contents.slug, digest.name, now)
+
+
+def compose(press: Press, rendered: Rendered, slug: str, list_name: str, now: datetime) -> dict[str, object]:
+    """The frozen payload of a rendered text."""
+    email = press.email
+    return letter.compose(
+        rendered,
+        sender=email.sender,
+        reply_to=email.reply_to,
+        list_id=letter.list_id(list_name, email.sender_domain),
+        list_name=f"{press.settings.site.title} {list_name}",
+        date=now,
+        slug=slug,
+    )
+
+
+def _freeze(
+    connection: Connection, press: Press, contents: Contents, payload: dict[str, object], window: Window,
+    now: datetime, by_hand: bool,
+) -> int | None:  # fmt: skip
+    saved = editions.save(
+        connection, contents, slot=window.slot, after=window.after, until=window.until, live=press.live, now=now
+    )
+    if not saved:
+        return None
+    delivery, people = letters.freeze(
+        connection,
+        kind="edition",
+        subject=contents.slug,
+        title=str(payload["subject"]),
+        digest=contents.digest,
+        payload=payload,
+        live=press.live,
+        by_hand=by_hand,
+        planned_for=window.slot or now,
+        now=now,
+    )
+    log.info("edition frozen", edition=contents.slug, articles=len(contents.cards), people=people)
+    return delivery
+
+
+def _pass_over(connection: Connection, press: Press, digest: DigestSettings, window: Window, now: datetime) -> None:
+    assert window.slot is not None
+    editions.pass_over(
+        connection, digest.name, window.contents.slug, window.slot, window.due.value, window.reason, press.live, now
+    )
+
+
+async def freeze_article(
+    press: Press, store: Store, article: Article, now: datetime, *, delivery: int | None = None, round_: int = 1
+) -> int:
+    """Freeze one article as a letter of its own to everybody active; returns its delivery."""
+    rendered = await asyncio.to_thread(press.templates.article, article, press.settings.site, press.email, now)
+    payload = compose(press, rendered, article.slug, "articles", now)
+
+    def write(connection: Connection) -> int:
+        made, _ = letters.freeze(
+            connection, kind="article", subject=article.id, title=article.title, digest=None, payload=payload,
+            live=press.live, by_hand=True, planned_for=now, now=now, delivery=delivery, round_=round_,
+        )  # fmt: skip
+        return made
+
+    return await store.write(write)
+
+
+def people(connection: Connection, digest: str | None) -> int:
+    """How many an edition would go to now."""
+    return subscribers.audience(connection, digest)

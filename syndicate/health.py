@@ -1,0 +1,80 @@
+"""Health from the ledger: counts, what is paused, what is overdue, and each problem with what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from syndicate.config import Settings
+from syndicate.store import articles, deliveries, editions, letters, pauses, subscribers
+
+OVERDUE = 900  # seconds after which something due is a problem
+
+
+def status(connection: Connection, settings: Settings, now: datetime) -> dict[str, Any]:
+    """The contract's object: `articles, deliveries, letters, subscribers, editions, paused, oldest_due_seconds, problems`."""
+    oldest = deliveries.oldest_due(connection, now)
+    paused = {key.removeprefix("digest:"): reason for key, reason in pauses.standing(connection).items()}
+    overdue = max(0, round((now - oldest).total_seconds())) if oldest else 0
+    return {
+        "articles": articles.counts(connection),
+        "deliveries": deliveries.counts(connection),
+        "letters": letters.counts(connection),
+        "subscribers": subscribers.counts(connection),
+        "editions": editions.count(connection),
+        "paused": paused,
+        "oldest_due_seconds": overdue if oldest else None,
+        "rehearsal": {name: not live for name, live in live_channels(settings).items()},
+        "problems": list(_problems(connection, paused, overdue)),
+    }
+
+
+def live_channels(settings: Settings) -> dict[str, bool]:
+    """Which channels are configured, and whether they are live."""
+    named = (("email", settings.email), ("linkedin", settings.linkedin))
+    return {name: table.live for name, table in named if table is not None}
+
+
+def _problems(connection: Connection, paused: Mapping[str, str], overdue: int) -> Iterator[str]:
+    yield from articles.outages(connection).values()
+    held = articles.held_by(connection, "max-new")
+    if held:
+        yield f"review.max_new: {len(held)} articles came at once and are held: `syndicate approve --rule max-new`"
+    for key in pauses.faults(connection):
+        yield f"{key}: paused by a fault: {paused[key]}; `syndicate resume {key}` tries at once"
+    unknown = {name: n for name, states in deliveries.counts(connection).items() if (n := states.get("unknown"))}
+    for name, count in unknown.items():
+        yield f"{name}: {count} deliveries are unknown: `syndicate deliveries --state unknown`, then `deliveries resolve ID`"
+    if overdue > OVERDUE and not paused:
+        yield f"something is due since {overdue // 60} minutes: is `syndicate run` running?"
+
+
+def as_text(found: Mapping[str, Any], settings: Settings) -> Iterator[str]:
+    """The status for people."""
+    live = live_channels(settings)
+    for name, is_live in live.items():
+        yield f"{name:<12}{'live' if is_live else 'rehearsal: nothing leaves the machine'}{_paused(found, name)}"
+    yield f"{'articles':<12}{_counts(found['articles'])}"
+    for name, states in found["deliveries"].items():
+        yield f"{name + ' owed':<12}{_counts(states)}"
+    if found["letters"]:
+        yield f"{'letters':<12}{_counts(found['letters'])}"
+    yield f"{'people':<12}{_counts(found['subscribers'])}"
+    yield f"{'editions':<12}{found['editions']}"
+    if "all" in found["paused"]:
+        yield f"paused      everything: {found['paused']['all']}"
+    for problem in found["problems"]:
+        yield f"PROBLEM     {problem}"
+    if not found["problems"]:
+        yield "All is well."
+
+
+def _paused(found: Mapping[str, Any], name: str) -> str:
+    return f", paused: {found['paused'][name]}" if name in found["paused"] else ""
+
+
+def _counts(states: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none"

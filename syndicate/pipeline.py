@@ -1,0 +1,108 @@
+"""The main flow, on one page.
+
+    scan     source -> frontmatter -> article -> review -> catalogue            files in, articles out
+    publish  catalogue -> feeds                                                 whenever the catalogue changed
+    plan     catalogue, ledger, rules, now -> deliveries, editions              pure decisions, one transaction
+    deliver  ledger -> claim -> channel.send -> settle -> ledger                public channels, one at a time
+    mail     edition -> letters -> claim -> transport.send -> settle -> ledger  email, in groups
+
+Every step may run twice, or on two machines at once, and change nothing. The last two alone touch the world.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from syndicate.clock import Chance, Clock
+from syndicate.config import Settings
+from syndicate.deliver import PublicChannel, deliver
+from syndicate.desk import Desk
+from syndicate.freeze import Press, freeze_due
+from syndicate.mail import Post, mail
+from syndicate.plan import plan
+from syndicate.publish import Published, publish_if_changed
+from syndicate.scan import Scanned, scan
+from syndicate.sources.folder import Folder
+from syndicate.store import editions, ledger
+from syndicate.store.database import Store
+from syndicate.store.owners import Owner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """The connected parts, as `app.py` puts them together."""
+
+    settings: Settings
+    store: Store
+    owner: Owner
+    clock: Clock
+    chance: Chance
+    desk: Desk
+    sources: Sequence[Folder]
+    publics: Mapping[str, PublicChannel]
+    press: Press | None  # makes editions; None without [email]
+    post: Post | None
+    stop: asyncio.Event  # set: nothing more is claimed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one pass did."""
+
+    scanned: Scanned
+    published: Published
+    planned: int
+    frozen: Sequence[str]  # slugs of editions
+
+
+async def look(app: App) -> Report:
+    """scan, publish, plan: everything short of sending. It reads the clock once, so that one pass has one now."""
+    now = app.clock.now()
+    await note_channels(app)
+    scanned = await scan(app.sources, app.store, app.desk, now)
+    published = await publish_if_changed(app.store, app.settings)
+    planned = await plan(app.store, list(app.publics.values()), now)
+    frozen = await freeze_due(app.press, app.store, now) if app.press else []
+    return Report(scanned=scanned, published=published, planned=planned, frozen=frozen)
+
+
+async def note_channels(app: App) -> None:
+    """Tell the ledger which channels and digests there are: a new one, and one that goes live, starts from here."""
+    live = {name: public.channel.live for name, public in app.publics.items()}
+    if app.post is not None:
+        live["email"] = app.post.transport.live
+    names = [digest.name for digest in app.settings.digests]
+    now = app.clock.now()
+    if await app.store.read(ledger.channels_differ, live) or await app.store.read(editions.digests_differ, names):
+        await app.store.write(ledger.sync_channels, live, now)
+        await app.store.write(editions.sync_digests, names, now)
+
+
+async def send(app: App) -> int:
+    """deliver and mail: what is due now; returns how many attempts were made."""
+    await asyncio.to_thread(app.owner.take_back)
+    async with asyncio.TaskGroup() as tasks:
+        jobs = [tasks.create_task(deliver_channel(app, name)) for name in app.publics]
+        jobs.append(tasks.create_task(mail_letters(app)))
+    return sum(job.result() for job in jobs)
+
+
+async def deliver_channel(app: App, name: str) -> int:
+    """Deliver what is due on one public channel."""
+    return await deliver(app.publics[name], app.store, app.owner, app.clock, app.chance, app.stop)
+
+
+async def mail_letters(app: App) -> int:
+    """Mail what is due."""
+    if app.post is None:
+        return 0
+    return await mail(app.post, app.store, app.owner, app.clock, app.chance, app.stop)
+
+
+async def run_pass(app: App) -> Report:
+    """One pass of the whole flow."""
+    report = await look(app)
+    await send(app)
+    return report

@@ -1,0 +1,73 @@
+"""plan: catalogue, ledger, rules, now -> what goes out next. Pure decisions, written in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from syndicate import pacing
+from syndicate.pacing import Choice, Decision, Pacing
+from syndicate.store import ledger, pauses
+from syndicate.store.database import Store
+
+
+class Paced(Protocol):
+    """A public channel and the rules of its pace."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def pacing(self) -> Pacing: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What stands before one channel."""
+
+    channel: str
+    decisions: tuple[Decision, ...]
+    paused: str | None = None
+
+
+async def plan(store: Store, channels: Sequence[Paced], now: datetime) -> int:
+    """Give their moment to those whose turn it is; returns how many."""
+    if not await store.read(_anything_open, channels):
+        return 0
+    return await store.write(_plan, channels, now)
+
+
+def _anything_open(connection: Connection, channels: Sequence[Paced]) -> bool:
+    return any(ledger.competes(connection, channel.name) for channel in channels)
+
+
+def _plan(connection: Connection, channels: Sequence[Paced], now: datetime) -> int:
+    planned = 0
+    for channel in channels:
+        decisions = _decide(connection, channel, now)
+        # Why the others wait is a matter of this moment: it is told when asked, not stored.
+        ledger.write_decisions(connection, [one for one in decisions if one.choice is not Choice.WAIT])
+        planned += sum(1 for one in decisions if one.choice is Choice.PLAN)
+    return planned
+
+
+def _decide(connection: Connection, channel: Paced, now: datetime) -> list[Decision]:
+    past = ledger.past(connection, channel.name, pacing.day_start(now, channel.pacing.zone))
+    return pacing.choose(ledger.candidates(connection, channel.name), past, channel.pacing, now)
+
+
+def outlook(connection: Connection, channels: Sequence[Paced], now: datetime) -> list[Outlook]:
+    """What would be decided now, and why the others wait; stores nothing."""
+    standing = pauses.standing(connection)
+    return [
+        Outlook(
+            channel=channel.name,
+            decisions=tuple(_decide(connection, channel, now)),
+            paused=standing.get(channel.name) or standing.get(pauses.EVERYTHING),
+        )
+        for channel in channels
+    ]

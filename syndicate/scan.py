@@ -1,0 +1,167 @@
+"""scan: source -> front matter -> article -> review -> catalogue. Files in, articles out; nothing is sent here.
+
+What is released is owed to the channels in the same transaction: a crash leaves both or neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+
+from sqlalchemy import Connection
+
+from syndicate import manuscript
+from syndicate.config import Settings
+from syndicate.crashpoint import crashpoint
+from syndicate.desk import Desk, Reading, Sweep
+from syndicate.errors import ContentError, SourceError
+from syndicate.sources.folder import Folder, Seen
+from syndicate.store import articles, ledger
+from syndicate.store.articles import Known
+from syndicate.store.database import Store
+
+BATCH = 200  # files read at a time; a first scan commits each batch, all of it baseline
+OUTAGE_SHARE = 0.3
+OUTAGE_LEAST = 3  # so few missing files are no outage, however small the folder
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """What one scan of all sources did."""
+
+    files: int = 0
+    parsed: int = 0
+    changed: int = 0  # rows of the catalogue that are not as before
+    released: int = 0
+    first: int = 0  # articles of a first scan: in the feeds, never announced
+    problems: tuple[str, ...] = ()
+
+    def __add__(self, other: Scanned) -> Scanned:
+        return Scanned(
+            self.files + other.files,
+            self.parsed + other.parsed,
+            self.changed + other.changed,
+            self.released + other.released,
+            self.first + other.first,
+            self.problems + other.problems,
+        )
+
+
+async def scan(sources: Sequence[Folder], store: Store, desk: Desk, now: datetime) -> Scanned:
+    """Look at every source once; read and judge what is new or changed."""
+    result = Scanned(changed=await store.write(desk.judge_due, now))
+    for source in sources:
+        try:
+            result += await _scan_one(source, store, desk, now)
+        except SourceError as error:
+            await store.write(articles.outage, source.name, str(error), now)
+            result += Scanned(problems=(str(error),))
+    return result
+
+
+async def _scan_one(source: Folder, store: Store, desk: Desk, now: datetime) -> Scanned:
+    known = await store.read(articles.known, source.name)
+    seen = await asyncio.to_thread(source.look)
+    fresh = [path for path, file in seen.items() if path not in known or known[path].stat != file.stat]
+    settled = [path for path in fresh if _is_settled(seen[path], desk.settings, now)]
+    missing = {one.id: path for path, one in known.items() if path not in seen}
+    problem = _outage(source.name, known, missing)
+    if problem:
+        missing = {}
+    result = Scanned(files=len(seen))
+    first = await store.read(articles.baseline_at, source.name) is None
+    sweep = Sweep(now=now, first=first, missing=frozenset(missing))
+    exempt = desk.is_baseline(sweep)
+    for batch in _batches(settled, BATCH if exempt else len(settled)):
+        readings = await asyncio.to_thread(_read, source, seen, batch, desk)
+        crashpoint("scan.read")
+        changed, released = await store.write(_take_in, desk, readings, sweep)
+        result += Scanned(
+            parsed=len(readings), changed=changed, released=released, first=len(readings) if exempt else 0
+        )
+    complete = len(settled) == len(fresh) and not problem
+    found = [known[path].id for path in seen if path in known and known[path].missed_at]
+    changed = await store.write(_finish, source.name, known, missing, found, complete, problem, desk, now)
+    return result + Scanned(changed=changed, problems=(problem,) if problem else ())
+
+
+def _is_settled(file: Seen, settings: Settings, now: datetime) -> bool:
+    """A file is taken once nobody has written to it for `settle`; one from the future counts as settled."""
+    age = now.timestamp() - file.mtime
+    return not 0 <= age < settings.review.settle.total_seconds()
+
+
+def _outage(source: str, known: Mapping[str, Known], missing: Mapping[str, str]) -> str | None:
+    if len(missing) < OUTAGE_LEAST or len(missing) <= OUTAGE_SHARE * len(known):
+        return None
+    return (
+        f"sources.{source}: {len(missing)} of {len(known)} files are missing at once: taken for an outage, nothing is"
+        " withdrawn; put them back, or remove them in smaller steps"
+    )
+
+
+def _batches(paths: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [paths[start : start + size] for start in range(0, len(paths), max(1, size))]
+
+
+def _read(source: Folder, seen: Mapping[str, Seen], paths: Sequence[str], desk: Desk) -> list[Reading]:
+    readings = [_read_one(source, path, seen[path], desk) for path in paths]
+    return sorted(readings, key=lambda one: (one.manuscript.created or one.manuscript.published or "~", one.path))
+
+
+def _read_one(source: Folder, path: str, seen: Seen, desk: Desk) -> Reading:
+    stat, raw = seen.stat, b""
+    try:
+        raw = source.read(path, seen)
+        said, error = manuscript.read(raw, path, desk.zone), None
+    except ContentError as refusal:
+        said, error = manuscript.read(b"", path, desk.zone), refusal
+        if isinstance(refusal.__cause__, OSError):
+            stat = "unread"  # its rights may change without a trace in its stat: look again each time
+    return Reading(
+        source=source.name,
+        path=path,
+        stat=stat,
+        hash=blake2b(raw or f"{path}\n{error}".encode(), digest_size=16).hexdigest(),
+        manuscript=said,
+        error=error,
+    )
+
+
+def _take_in(connection: Connection, desk: Desk, readings: Sequence[Reading], sweep: Sweep) -> tuple[int, int]:
+    result = desk.take_in(connection, readings, sweep)
+    crashpoint("announce.tx")
+    return result
+
+
+def _finish(
+    connection: Connection,
+    source: str,
+    known: Mapping[str, Known],
+    missing: Mapping[str, str],
+    found: Sequence[str],
+    complete: bool,
+    problem: str | None,
+    desk: Desk,
+    now: datetime,
+) -> int:
+    """Note what is missing (a first time), gone (a second time) or back, and that the scan is over."""
+    settle = desk.settings.review.settle
+    again = [one for one, path in missing.items() if (at := known[path].missed_at) and now - at >= settle]
+    gone = articles.gone(connection, again) if again else []
+    if gone:
+        ledger.cancel_open(connection, gone, "gone: its file was removed")
+        articles.revise(connection)
+    newly = [one for one, path in missing.items() if known[path].missed_at is None]
+    if newly:
+        articles.missed(connection, newly, now)
+    if found:
+        articles.found_again(connection, found)
+    if problem:
+        articles.outage(connection, source, problem, now)
+    else:
+        articles.scanned(connection, source, now, complete=complete)
+    return len(gone)

@@ -1,0 +1,208 @@
+"""Deliveries as people see and steer them: listing, one-off sends, retry, cancel, resolve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, or_, select, update
+
+from syndicate.delivery import NOT_SENT, OPEN
+from syndicate.errors import UsageError
+from syndicate.store import letters
+from syndicate.store.database import AnyRow
+from syndicate.store.schema import attempts, channels, deliveries
+
+_SHOWN = [column for column in deliveries.c if column.name != "payload"]
+_NOT_SENT = [state.value for state in NOT_SENT]
+_OPEN = [state.value for state in OPEN]
+
+
+# --- seeing -----------------------------------------------------------------------------------------------------------
+
+
+def listing(
+    connection: Connection, state: str | None = None, channel: str | None = None, ids: Sequence[int] | None = None
+) -> list[dict[str, Any]]:
+    """Deliveries in the contract's shape, newest first."""
+    query = select(*_SHOWN).order_by(deliveries.c.id.desc())
+    if state:
+        query = query.where(deliveries.c.state == state)
+    if channel:
+        query = query.where(deliveries.c.channel == channel)
+    if ids is not None:
+        query = query.where(deliveries.c.id.in_(ids))
+    rows = connection.execute(query).all()
+    people = letters.counts_of(connection, [row.id for row in rows if row.channel == letters.CHANNEL])
+    return [
+        {
+            "id": row.id, "channel": row.channel, "kind": row.kind, "subject": row.subject, "title": row.title,
+            "state": row.state, "planned_for": row.planned_for, "attempts": row.attempts, "sent_at": row.sent_at,
+            "external_id": row.external_id, "url": row.url, "error": row.reason,
+            "people": people.get(row.id, {}) if row.channel == letters.CHANNEL else None,
+        }
+        for row in rows
+    ]  # fmt: skip
+
+
+def counts(connection: Connection) -> dict[str, dict[str, int]]:
+    """How many deliveries of each channel are in each state."""
+    result: dict[str, dict[str, int]] = {}
+    query = select(deliveries.c.channel, deliveries.c.state, func.count().label("n"))
+    for row in connection.execute(query.group_by(deliveries.c.channel, deliveries.c.state)):
+        result.setdefault(row.channel, {})[row.state] = row.n
+    return result
+
+
+def oldest_due(connection: Connection, now: datetime) -> datetime | None:
+    """The moment since which something that is due waits."""
+    moments = [
+        connection.scalar(
+            select(func.min(deliveries.c.due_at)).where(deliveries.c.state == "planned", deliveries.c.due_at <= now)
+        ),
+        letters.oldest_due(connection, now),
+    ]
+    return min((moment for moment in moments if moment), default=None)
+
+
+def troubled_since(connection: Connection, moment: datetime) -> list[str]:
+    """What attempts since then left failed or unknown, a line each."""
+    query = (
+        select(deliveries.c.id, deliveries.c.channel, deliveries.c.state, deliveries.c.title, deliveries.c.reason)
+        .where(deliveries.c.state.in_(["failed", "unknown"]))
+        .where(
+            deliveries.c.id.in_(
+                select(attempts.c.delivery).where(
+                    or_(attempts.c.started_at >= moment, attempts.c.ended_at >= moment), attempts.c.letter == 0
+                )
+            )
+            | deliveries.c.id.in_(letters.failed_since(moment))
+        )
+        .order_by(deliveries.c.id)
+    )
+    return [f"{row.channel} {row.id} {row.state}: {row.title}: {row.reason}" for row in connection.execute(query)]
+
+
+# --- steering ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What a one-off send found: a row to send, or that it was sent already."""
+
+    delivery: int
+    already: str | None = None  # when and where it went, as a sentence
+    fresh: bool = True  # no row was taken up again
+
+
+def put(
+    connection: Connection, channel: str, article: Mapping[str, str], at: datetime, now: datetime, *, again: bool
+) -> Put:
+    """Owe one article (id, title) to one channel by hand at `at`, past its pacing.
+
+    What did not reach anybody is taken up again in its own row; what was sent is only sent anew with `again`, as a
+    new round. Raises UsageError where an earlier one is under way or unknown.
+    """
+    row = _latest(connection, channel, article["id"])
+    live = bool(connection.scalar(select(channels.c.live).where(channels.c.name == channel)))
+    values = {"state": "planned", "planned_for": at, "due_at": at, "by_hand": True, "approved": True, "live": live}
+    if row is None or (row.state == "sent" and again):
+        made = connection.execute(
+            deliveries.insert()
+            .values(
+                channel=channel, kind="article", subject=article["id"], title=article["title"], created_at=now,
+                round=row.round + 1 if row else 1, **values,
+            )
+            .returning(deliveries.c.id)
+        )  # fmt: skip
+        return Put(int(made.scalar_one()))
+    if row.state == "sent":
+        where = f": {row.url}" if row.url else ""
+        return Put(row.id, already=f"sent to {channel} on {row.sent_at:%Y-%m-%d %H:%M} UTC{where}")
+    if row.state in ("claimed", "unknown"):
+        raise UsageError(f"delivery {row.id} to {channel} is {row.state}: {row.reason or 'somebody is at it'}")
+    taken = {**values, "reason": None, "owner": None, "attempts": 0, "crashes": 0, "payload": None}
+    connection.execute(update(deliveries).where(deliveries.c.id == row.id).values(taken))
+    return Put(row.id, fresh=False)
+
+
+def _latest(connection: Connection, channel: str, subject: str) -> AnyRow | None:
+    return connection.execute(
+        select(deliveries)
+        .where(deliveries.c.channel == channel, deliveries.c.subject == subject)
+        .order_by(deliveries.c.round.desc())
+        .limit(1)
+    ).first()
+
+
+def _row(connection: Connection, delivery: int) -> AnyRow:
+    row = connection.execute(select(deliveries).where(deliveries.c.id == delivery)).first()
+    if row is None:
+        raise UsageError(f"there is no delivery {delivery}: `syndicate deliveries` lists them")
+    return row
+
+
+def retry(connection: Connection, delivery: int, now: datetime) -> str:
+    """Make a delivery due again that did not reach anybody; of an email, its failed letters."""
+    row = _row(connection, delivery)
+    if row.channel == letters.CHANNEL and row.payload:
+        count = letters.retry_failed(connection, delivery, now)
+        if not count:
+            raise UsageError(f"delivery {delivery} has no failed letter")
+        connection.execute(
+            update(deliveries).where(deliveries.c.id == delivery).values(state="claimed", owner=None, reason=None)
+        )
+        return f"{count} letters of delivery {delivery} are due again"
+    if row.state not in _NOT_SENT:
+        hint = "; `syndicate deliveries resolve` settles it" if row.state == "unknown" else ""
+        raise UsageError(f"delivery {delivery} is {row.state}: only what did not go out is tried again{hint}")
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id == delivery)
+        .values(state="planned", planned_for=now, due_at=now, by_hand=True, reason=None, attempts=0, crashes=0)
+    )
+    _forget_doubt(connection, delivery)
+    return f"delivery {delivery} is due again"
+
+
+def cancel(connection: Connection, delivery: int) -> str:
+    """Cancel what has not gone out."""
+    row = _row(connection, delivery)
+    if row.channel == letters.CHANNEL and row.state == "claimed":
+        count = letters.cancel_due(connection, delivery)
+        return f"{count} letters of delivery {delivery} will not go out"
+    if row.state not in _OPEN:
+        raise UsageError(f"delivery {delivery} is {row.state}: only what has not begun can be cancelled")
+    connection.execute(
+        update(deliveries).where(deliveries.c.id == delivery).values(state="cancelled", reason="cancelled by hand")
+    )
+    return f"delivery {delivery} is cancelled"
+
+
+def resolve(connection: Connection, delivery: int, url: str | None, now: datetime) -> str:
+    """A person says what became of it: there (with its address), or not there."""
+    row = _row(connection, delivery)
+    if row.state not in ("unknown", "held"):
+        raise UsageError(f"delivery {delivery} is {row.state}: only unknown and by-hand ones are resolved")
+    if url is None:
+        values: dict[str, Any] = {"state": "failed", "reason": "a person says it is not there", "due_at": None}
+    else:
+        if not url.startswith(("http://", "https://")):
+            raise UsageError(f"{url!r} is no address: give the post's, with https://")
+        values = {"state": "sent", "url": url, "sent_at": now, "due_at": None, "reason": None}
+    connection.execute(update(deliveries).where(deliveries.c.id == delivery).values(values))
+    _forget_doubt(connection, delivery)
+    again = "" if url else f"; `syndicate deliveries retry {delivery}` sends it"
+    return f"delivery {delivery} is {values['state']}{again}"
+
+
+def _forget_doubt(connection: Connection, delivery: int) -> None:
+    """The doubt was settled by a person: the next attempt is a first one."""
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.delivery == delivery, attempts.c.letter == 0)
+        .where(or_(attempts.c.outcome.is_(None), attempts.c.outcome == "in-doubt"))
+        .values(outcome="resolved")
+    )
