@@ -115,26 +115,27 @@ def _strict(block: str, first_line: int, notes: list[str]) -> Value:
     tree = _Tree()
     lines: list[str] = []
     for event in yaml.parse(block, Loader=_LOADER):
+        start = event.start_mark.line if event.start_mark else 0
+        line = first_line + start
         if isinstance(event, yaml.ScalarEvent):
             value: Value = event.value
             if not event.style and value in _NULLS:
                 value = None
             elif tree.field is not None:
-                if event.end_mark.line > event.start_mark.line and event.style in ("'", '"') and len(tree.open) == 1:
+                end = event.end_mark.line if event.end_mark else start
+                if end > start and event.style in ("'", '"') and len(tree.open) == 1:
                     lines = lines or block.split("\n")
-                    _refuse_swallowed_fields(lines[event.start_mark.line + 1 : event.end_mark.line + 1])
-                value = _mended(event.value, event.style, _noter(notes, first_line + event.start_mark.line, tree.field))
-            tree.add(value, first_line + event.start_mark.line)
+                    _refuse_swallowed_fields(lines[start + 1 : end + 1])
+                value = _mended(event.value, event.style, _noter(notes, line, tree.field))
+            tree.add(value, line)
         elif isinstance(event, yaml.MappingStartEvent):
-            tree.enter({}, first_line + event.start_mark.line)
+            tree.enter({}, line)
         elif isinstance(event, yaml.SequenceStartEvent):
-            tree.enter([], first_line + event.start_mark.line)
+            tree.enter([], line)
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             tree.leave()
         elif isinstance(event, yaml.AliasEvent):
-            raise ContentError(
-                "a YAML alias (*name) is not read: write the value out", first_line + event.start_mark.line
-            )
+            raise ContentError("a YAML alias (*name) is not read: write the value out", line)
     return tree.root
 
 
