@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (sample words on one line each)
 """Renders sample letters and, where Chromium is, photographs them: python examples/letters.py OUT [--chromium PATH]."""
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ SITE = Site(
     timezone="Europe/Oslo",
     cta_url="https://harbour.example.org/follow",
 )
-EMAIL = EmailSettings(sender="Harbour & Hinterland <news@harbour.example.org>", postal_address="Quay 4\n5003 Bergen\nNorway")
+EMAIL = EmailSettings(
+    sender="Harbour & Hinterland <news@harbour.example.org>", postal_address="Quay 4\n5003 Bergen\nNorway"
+)
 WEEKLY = DigestSettings(name="weekly", max_articles=8)
 DAY = datetime(2026, 11, 20, 9, 0, tzinfo=ZoneInfo("Europe/Oslo"))
 
@@ -82,7 +85,7 @@ def article(number: int, title: str, description: str, author: str, words: int, 
         url=f"https://harbour.example.org/{slug}/",
         manuscript=Manuscript(
             title=title, description=description, authors=(author,), words=words, hero_image=image, slug=slug, body=BODY,
-            subtitle=more.pop("subtitle", ""), cta="Follow us for the next crossing",
+            subtitle=more.pop("subtitle", ""), cta=more.pop("cta", "Follow us for the next crossing"),
         ),
         state=State.READY,
         first_seen=datetime(2026, 11, 20, tzinfo=UTC),
@@ -106,7 +109,7 @@ def samples() -> dict[str, Rendered]:
     mixed = [a if n in (0, 2, 3, 6) else bare[n] for n, a in enumerate(every)]
     long = "A title that a machine made far too long, with a colon: and a second half that nobody has asked for, at least not so soon"
     endless = [replace(a, manuscript=replace(a.manuscript, title=long)) for a in mixed]
-    arabic = [article(n, *story) for n, story in enumerate(ARABIC, 1)]
+    arabic = [article(n, *story, cta="تابعونا حتى العبور التالي") for n, story in enumerate(ARABIC, 1)]
     ar = SITE.model_copy(update={"title": "الميناء وما وراءه", "language": "ar"})
 
     def digest(what: Contents, site: Site = SITE) -> Rendered:
@@ -152,7 +155,12 @@ def photograph(out: Path, chromium: str) -> None:
     quiet = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium, args=quiet.split())
-        for width, height, scheme in ((375, 812, "light"), (1000, 900, "light"), (375, 812, "dark"), (1000, 900, "dark")):
+        for width, height, scheme in (
+            (375, 812, "light"),
+            (1000, 900, "light"),
+            (375, 812, "dark"),
+            (1000, 900, "dark"),
+        ):
             page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
             page.route(
                 "https://images.example.org/**",
