@@ -16,7 +16,7 @@ from syndicate import __version__
 from syndicate.channels.base import Channel
 from syndicate.channels.linkedin import LinkedIn
 from syndicate.channels.outbox import Outbox as PostOutbox
-from syndicate.clock import Clock, system_chance
+from syndicate.clock import Chance, Clock, system_chance
 from syndicate.config import LinkedInSettings, Settings
 from syndicate.deliver import PublicChannel
 from syndicate.delivery import RetryPolicy
@@ -73,8 +73,9 @@ def open_ledger(settings: Settings, *, upgrade: bool = False) -> Store:
 async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator[App]:
     """Everything, connected; `what` names this process in the ledger ("run", "send"). Raises SyndicateError."""
     store = await asyncio.to_thread(open_ledger, settings, upgrade=True)
+    key = await asyncio.to_thread(secret, settings)
     chance = system_chance()
-    fetcher = Fetcher(clock, chance, f"syndicate/{__version__} (+{settings.site.url})")
+    fetcher = make_fetcher(settings, clock, chance)
     owner = Owner(store, clock, what)
     publics = {public.name: public for public in _publics(settings, fetcher, clock)}
     try:
@@ -90,8 +91,10 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
                 desk=Desk(settings, tuple(publics)),
                 sources=[Folder(source) for source in settings.sources],
                 publics=publics,
+                secret=key,
+                signer=Signer(key),
                 press=press(settings),
-                post=_post(settings, clock),
+                post=_post(settings, key, clock),
                 stop=asyncio.Event(),
             )
         finally:
@@ -115,14 +118,13 @@ def press(settings: Settings) -> Press | None:
     """What makes editions; None without [email]."""
     if settings.email is None:
         return None
-    return Press(settings=settings, email=settings.email, templates=Templates(settings.templates))
+    return Press(settings=settings, email=settings.email, templates=Templates(folder=settings.templates))
 
 
-def _post(settings: Settings, clock: Clock) -> Post | None:
+def _post(settings: Settings, key: bytes, clock: Clock) -> Post | None:
     email = settings.email
     if email is None:
         return None
-    key = secret(settings)
     return Post(
         transport=Smtp(email.smtp, clock) if email.live else MailOutbox(settings.data / "outbox" / "email"),
         policy=RetryPolicy(retry_for=email.retry_for, repeat_within=email.retry_for),
@@ -137,9 +139,7 @@ def _publics(settings: Settings, fetcher: Fetcher, clock: Clock) -> list[PublicC
 
 
 def _linkedin(settings: Settings, linkedin: LinkedInSettings, fetcher: Fetcher, clock: Clock) -> PublicChannel:
-    channel: Channel = LinkedIn(
-        linkedin, settings.site, fetcher, clock, linkedin.live, templates=settings.templates
-    )
+    channel: Channel = linkedin_channel(settings, linkedin, fetcher, clock)
     if not linkedin.live:
         channel = PostOutbox(channel, settings.data / "outbox" / channel.name)
     return PublicChannel(
@@ -147,6 +147,21 @@ def _linkedin(settings: Settings, linkedin: LinkedInSettings, fetcher: Fetcher, 
         pacing=linkedin_pacing(settings, linkedin),
         policy=RetryPolicy(retry_for=linkedin.retry_for, repeat_within=linkedin.repeat_within),
     )
+
+
+def linkedin_channel(settings: Settings, linkedin: LinkedInSettings, fetcher: Fetcher, clock: Clock) -> LinkedIn:
+    """The channel itself, also for previews."""
+    return LinkedIn(linkedin, settings.site, fetcher, clock, linkedin.live, templates=settings.templates)
+
+
+def make_fetcher(settings: Settings, clock: Clock, chance: Chance) -> Fetcher:
+    """The one HTTP client; connects when first used."""
+    return Fetcher(clock, chance, f"syndicate/{__version__} (+{settings.site.url})")
+
+
+def paces(settings: Settings) -> dict[str, Pacing]:
+    """The pace of each public channel."""
+    return {"linkedin": linkedin_pacing(settings, settings.linkedin)} if settings.linkedin else {}
 
 
 def linkedin_pacing(settings: Settings, linkedin: LinkedInSettings) -> Pacing:

@@ -7,6 +7,7 @@ What a death at each step leaves: before the claim nothing; after it a claim wit
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -54,15 +55,21 @@ def announce(article: Article, channel: str) -> Announcement:
 
 
 async def deliver(
-    public: PublicChannel, store: Store, owner: Owner, clock: Clock, chance: Chance, stop: asyncio.Event
+    public: PublicChannel,
+    store: Store,
+    owner: Owner,
+    clock: Clock,
+    chance: Chance,
+    stop: asyncio.Event,
+    only: Sequence[int] | None = None,
 ) -> int:
-    """Deliver what is due on one channel; returns how many attempts were made."""
+    """Deliver what is due on one channel, or `only` these rows of it; returns how many attempts were made."""
     attempts = 0
     while not stop.is_set():
         now = clock.now()
         claim = await store.write(
             ledger.claim_one, public.name, owner.id, public.channel.live, now,
-            pacing.day_start(now, public.pacing.zone), partial(pacing.earliest, rules=public.pacing, now=now),
+            pacing.day_start(now, public.pacing.zone), partial(pacing.earliest, rules=public.pacing, now=now), only,
         )  # fmt: skip
         if claim is None:
             break

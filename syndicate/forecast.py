@@ -35,7 +35,9 @@ class Row:
         }  # fmt: skip
 
 
-def forecast(connection: Connection, settings: Settings, rules: dict[str, Pacing], now: datetime, days: int) -> list[Row]:
+def forecast(
+    connection: Connection, settings: Settings, rules: dict[str, Pacing], now: datetime, days: int
+) -> list[Row]:
     """Every candidate of every channel with its moment, or with why it has none before the days are over."""
     until = now + timedelta(days=days)
     rows: list[Row] = []
@@ -88,7 +90,12 @@ def _public(connection: Connection, channel: str, pace: Pacing, now: datetime, u
 
 def _row(candidate: Candidate, channel: str, state: str, moment: datetime | None, reason: str) -> Row:
     return Row(
-        article=candidate.article, title=candidate.title, channel=channel, state=state, planned_for=moment, reason=reason
+        article=candidate.article,
+        title=candidate.title,
+        channel=channel,
+        state=state,
+        planned_for=moment,
+        reason=reason,
     )
 
 

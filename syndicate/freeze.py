@@ -22,7 +22,7 @@ from syndicate.logs import get
 from syndicate.pacing import span
 from syndicate.render import Templates
 from syndicate.slots import last_slot
-from syndicate.store import articles, editions, letters, subscribers
+from syndicate.store import articles, editions, letters
 from syndicate.store.database import Store
 
 log = get(__name__)
@@ -160,7 +160,7 @@ def render_edition(
     press: Press, digest: DigestSettings, contents: Contents, now: datetime
 ) -> tuple[Contents, dict[str, object]]:
     """The edition as it came out (cards that did not fit became headlines) and its frozen payload."""
-    contents, rendered = press.templates.digest(contents, press.settings.site, digest, press.email)
+    rendered = press.templates.render_digest(contents, press.settings.site, digest, press.email)
     return contents, compose(press, rendered, contents.slug, digest.name, now)
 
 
@@ -187,11 +187,10 @@ def _freeze(
     )
     if not saved:
         return None
+    assert contents.digest is not None
     delivery, people = letters.freeze(
         connection,
-        kind="edition",
         subject=contents.slug,
-        title=str(payload["subject"]),
         digest=contents.digest,
         payload=payload,
         live=press.live,
@@ -210,23 +209,18 @@ def _pass_over(connection: Connection, press: Press, digest: DigestSettings, win
     )
 
 
-async def freeze_article(
-    press: Press, store: Store, article: Article, now: datetime, *, delivery: int | None = None, round_: int = 1
-) -> int:
-    """Freeze one article as a letter of its own to everybody active; returns its delivery."""
-    rendered = await asyncio.to_thread(press.templates.article, article, press.settings.site, press.email, now)
-    payload = compose(press, rendered, article.slug, "articles", now)
-
-    def write(connection: Connection) -> int:
-        made, _ = letters.freeze(
-            connection, kind="article", subject=article.id, title=article.title, digest=None, payload=payload,
-            live=press.live, by_hand=True, planned_for=now, now=now, delivery=delivery, round_=round_,
-        )  # fmt: skip
-        return made
-
-    return await store.write(write)
+def render_letter(press: Press, article: Article, now: datetime) -> dict[str, object]:
+    """One article as a letter of its own: the frozen payload."""
+    site = press.settings.site
+    rendered = press.templates.render_article(article, site, press.email, date=now.astimezone(site.zone))
+    return compose(press, rendered, article.slug, "articles", now)
 
 
-def people(connection: Connection, digest: str | None) -> int:
-    """How many an edition would go to now."""
-    return subscribers.audience(connection, digest)
+async def freeze_planned(press: Press, store: Store, now: datetime) -> None:
+    """Freeze the articles that were sent to email by hand and whose moment has come, each as a letter of its own."""
+    for delivery, article in await store.read(letters.planned, now, press.live):
+        whole = await store.read(articles.get, article)
+        if whole is None:
+            continue
+        payload = await asyncio.to_thread(render_letter, press, whole, now)
+        await store.write(letters.freeze_planned, delivery, payload, now)

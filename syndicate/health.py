@@ -15,7 +15,7 @@ OVERDUE = 900  # seconds after which something due is a problem
 
 
 def status(connection: Connection, settings: Settings, now: datetime) -> dict[str, Any]:
-    """The contract's object: `articles, deliveries, letters, subscribers, editions, paused, oldest_due_seconds, problems`."""
+    """The contract's object: counts, what is paused, how long something waits that is due, and the problems."""
     oldest = deliveries.oldest_due(connection, now)
     paused = {key.removeprefix("digest:"): reason for key, reason in pauses.standing(connection).items()}
     overdue = max(0, round((now - oldest).total_seconds())) if oldest else 0
@@ -47,7 +47,8 @@ def _problems(connection: Connection, paused: Mapping[str, str], overdue: int) -
         yield f"{key}: paused by a fault: {paused[key]}; `syndicate resume {key}` tries at once"
     unknown = {name: n for name, states in deliveries.counts(connection).items() if (n := states.get("unknown"))}
     for name, count in unknown.items():
-        yield f"{name}: {count} deliveries are unknown: `syndicate deliveries --state unknown`, then `deliveries resolve ID`"
+        mend = "`syndicate deliveries --state unknown` lists them, `deliveries resolve ID` settles one"
+        yield f"{name}: {count} deliveries are unknown: {mend}"
     if overdue > OVERDUE and not paused:
         yield f"something is due since {overdue // 60} minutes: is `syndicate run` running?"
 

@@ -6,14 +6,16 @@ A death costs at most one group a connection: its letters are due again, with th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from syndicate import letter
 from syndicate.clock import Chance, Clock
 from syndicate.crashpoint import crashpoint
 from syndicate.delivery import LetterSettlement, LetterState, RetryPolicy, backoff
+from syndicate.errors import SyndicateError
 from syndicate.letter import Person, Stencil
 from syndicate.logs import get
 from syndicate.store import letters
@@ -24,6 +26,7 @@ from syndicate.subscriber import Signer
 from syndicate.transports.base import Envelope, Fate, Transport, Verdict
 
 GROUP = 25
+NOBODY = 0  # the subscriber of test letters
 BLAMES = 3  # letters in a row, refused for what we are or sent, that pause the channel
 AFTER_4XX = timedelta(minutes=5)
 SHORT_REST = timedelta(minutes=1)  # after a refused connection
@@ -192,3 +195,22 @@ def settle_letter(
         code=verdict.code,
         answer=verdict.answer,
     )
+
+
+async def send_test(post: Post, payload: Mapping[str, Any], email: str, now: datetime) -> Verdict:
+    """Send one message beside the ledger: it consumes nothing, and its links leave everybody subscribed."""
+    stencil = Stencil(payload, post.public_url)
+    person = Person(
+        letter=0,
+        subscriber=NOBODY,
+        email=email,
+        message_id=letter.message_id(post.secret, NOBODY, int(now.timestamp() * 1e6), payload["domain"]),
+        unsubscribe_url=post.link("unsubscribe", NOBODY),
+        preferences_url=post.link("preferences", NOBODY),
+    )
+    slug = f"test-{payload['slug']}-{now:%Y%m%dT%H%M%S}"
+    envelope = Envelope(letter=0, sender=stencil.sender, recipient=email, pieces=stencil.fill(person), edition=slug)
+    async with post.transport.connect() as line:
+        async for verdict in line.send([envelope]):
+            return verdict
+    raise SyndicateError("the transport gave no verdict")

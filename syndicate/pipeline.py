@@ -19,7 +19,7 @@ from syndicate.clock import Chance, Clock
 from syndicate.config import Settings
 from syndicate.deliver import PublicChannel, deliver
 from syndicate.desk import Desk
-from syndicate.freeze import Press, freeze_due
+from syndicate.freeze import Press, freeze_due, freeze_planned
 from syndicate.mail import Post, mail
 from syndicate.plan import plan
 from syndicate.publish import Published, publish_if_changed
@@ -28,6 +28,7 @@ from syndicate.sources.folder import Folder
 from syndicate.store import editions, ledger
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner
+from syndicate.subscriber import Signer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,8 @@ class App:
     desk: Desk
     sources: Sequence[Folder]
     publics: Mapping[str, PublicChannel]
+    secret: bytes
+    signer: Signer
     press: Press | None  # makes editions; None without [email]
     post: Post | None
     stop: asyncio.Event  # set: nothing more is claimed
@@ -80,24 +83,43 @@ async def note_channels(app: App) -> None:
         await app.store.write(editions.sync_digests, names, now)
 
 
+async def catch_up(app: App) -> Report:
+    """scan and publish: what commands for one-off sends need before they choose."""
+    now = app.clock.now()
+    await note_channels(app)
+    scanned = await scan(app.sources, app.store, app.desk, now)
+    published = await publish_if_changed(app.store, app.settings)
+    return Report(scanned=scanned, published=published, planned=0, frozen=())
+
+
 async def send(app: App) -> int:
     """deliver and mail: what is due now; returns how many attempts were made."""
-    await asyncio.to_thread(app.owner.take_back)
     async with asyncio.TaskGroup() as tasks:
         jobs = [tasks.create_task(deliver_channel(app, name)) for name in app.publics]
         jobs.append(tasks.create_task(mail_letters(app)))
     return sum(job.result() for job in jobs)
 
 
-async def deliver_channel(app: App, name: str) -> int:
-    """Deliver what is due on one public channel."""
-    return await deliver(app.publics[name], app.store, app.owner, app.clock, app.chance, app.stop)
+async def send_now(app: App, only: Sequence[int]) -> None:
+    """Deliver just these rows of the public channels, and whatever letters are due."""
+    async with asyncio.TaskGroup() as tasks:
+        for name in app.publics:
+            tasks.create_task(deliver_channel(app, name, only))
+        tasks.create_task(mail_letters(app))
+
+
+async def deliver_channel(app: App, name: str, only: Sequence[int] | None = None) -> int:
+    """Deliver what is due on one public channel, the repeats of what is in doubt first."""
+    await asyncio.to_thread(app.owner.take_back)
+    return await deliver(app.publics[name], app.store, app.owner, app.clock, app.chance, app.stop, only)
 
 
 async def mail_letters(app: App) -> int:
-    """Mail what is due."""
-    if app.post is None:
+    """Freeze the one-off letters whose moment has come, and mail what is due."""
+    if app.post is None or app.press is None:
         return 0
+    await asyncio.to_thread(app.owner.take_back)
+    await freeze_planned(app.press, app.store, app.clock.now())
     return await mail(app.post, app.store, app.owner, app.clock, app.chance, app.stop)
 
 

@@ -36,7 +36,7 @@ _VALUES = {"--config", "--now"}
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"syndicate {__version__}")  # noqa: T201
+        print(f"syndicate {__version__}")
         raise typer.Exit
 
 
@@ -45,13 +45,17 @@ def root(
     context: typer.Context,
     config: Annotated[
         Path | None,
-        typer.Option("--config", metavar="PATH", help="The configuration; else SYNDICATE_CONFIG, syndicate.toml, config.toml."),
+        typer.Option(
+            "--config", metavar="PATH", help="The configuration; else SYNDICATE_CONFIG, syndicate.toml, config.toml."
+        ),
     ] = None,
     now: Annotated[str | None, typer.Option("--now", metavar="TIME", help="Pretend that it is this moment.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     verbose: Annotated[int, typer.Option("-v", count=True, help="Say more.")] = 0,
     quiet: Annotated[bool, typer.Option("-q", help="Say only what is wrong.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Options that may stand before or after the command word."""
     context.obj = Session(config_path=config, now_text=now, json=json, verbosity=-1 if quiet else verbose)
@@ -67,7 +71,7 @@ def hoist(arguments: Sequence[str]) -> list[str]:
         if word == "--":
             rest += [word, *waiting]
             break
-        if word in _FLAGS or word.split("=", 1)[0] in _VALUES and "=" in word:
+        if word in _FLAGS or (word.split("=", 1)[0] in _VALUES and "=" in word):
             front.append(word)
         elif word in _VALUES and waiting:
             front += [word, waiting.pop(0)]
@@ -106,4 +110,4 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _say(text: str) -> None:
-    print(f"syndicate: {text}", file=sys.stderr)  # noqa: T201
+    print(f"syndicate: {text}", file=sys.stderr)

@@ -14,7 +14,6 @@ from syndicate.errors import UsageError
 if TYPE_CHECKING:
     from syndicate.article import Article
     from syndicate.config import DigestSettings, Settings
-    from syndicate.store.database import Store
 
 STATES = ("ready", "held", "scheduled", "draft", "rejected", "gone")
 
@@ -59,10 +58,14 @@ def listing(
         session.document([as_json(article) for article in found])
         return
     rows = [(one.state, one.released or one.first_seen, one.path, one.title, "; ".join(one.reasons)) for one in found]
-    session.table(("state", "released", "path", "title", "why"), rows, empty="No articles: `syndicate run --once` scans.")
+    session.table(
+        ("state", "released", "path", "title", "why"), rows, empty="No articles: `syndicate run --once` scans."
+    )
 
 
-def show(context: typer.Context, article: Annotated[str, typer.Argument(metavar="ARTICLE", help="Id, slug or path.")]) -> None:
+def show(
+    context: typer.Context, article: Annotated[str, typer.Argument(metavar="ARTICLE", help="Id, slug or path.")]
+) -> None:
     """Show one article: what its file says, what was repaired, and why it stands where it stands."""
     session: Session = context.obj
     from syndicate.store import articles
@@ -140,7 +143,9 @@ def preview(
     article: Annotated[str | None, typer.Argument(metavar="ARTICLE")] = None,
     channel: Annotated[str | None, typer.Option("--channel", metavar="NAME")] = None,
     digest: Annotated[str | None, typer.Option("--digest", metavar="NAME")] = None,
-    output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Write it there (.html, .txt, .json).")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", metavar="FILE", help="Write it there (.html, .txt, .json).")
+    ] = None,
     browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
     """Show exactly what would be sent; nothing is sent or stored."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from syndicate.cli.session import Session, one_of
 from syndicate.errors import UsageError
 
-if TYPE_CHECKING:
-    from syndicate.store.database import Store
-
 STATES = (
-    "waiting", "planned", "claimed", "sent", "failed", "unknown", "held", "rehearsed", "skipped", "expired", "cancelled",
+    "waiting", "planned", "claimed", "sent", "failed", "unknown", "held", "rehearsed", "skipped", "expired",
+    "cancelled",
 )  # fmt: skip
 
 
@@ -36,9 +34,10 @@ def plan(
 ) -> None:
     """Tell what will go out when, and what will not and why; a forecast, nothing is stored."""
     session: Session = context.obj
+    from syndicate.app import paces
     from syndicate.forecast import forecast
 
-    rows = session.read(forecast, session.settings, session.clock.now(), days)
+    rows = session.read(forecast, session.settings, paces(session.settings), session.clock.now(), days)
     if session.json:
         session.document([row.as_json() for row in rows])
         return

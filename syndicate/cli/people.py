@@ -153,16 +153,16 @@ def import_(
     digest: Digests = None,
     as_: Annotated[str, typer.Option("--as", metavar="STATE", help="State where the file names none.")] = "active",
 ) -> None:
-    """Import people from CSV (also as Mailchimp, Ghost, listmonk, Substack and Buttondown write it). Nobody is mailed."""
+    """Import people from CSV, also from Mailchimp, Ghost, listmonk, Substack and Buttondown. Nobody is mailed."""
     session: Session = context.obj
-    from syndicate.subscriber import BadRow, State, read_csv
+    from syndicate.subscriber import BadRow, State
 
     one_of(as_, ("active", "unsubscribed", "bounced"), "state to import")
     digests = _digests(session, digest)
     outcomes: dict[str, int] = {}
     bad = 0
     batch: list[Any] = []
-    for row in read_csv(_lines(file)):
+    for row in _rows(file):
         if isinstance(row, BadRow):
             bad += 1
             session.say(f"line {row.line}: {row.reason}")
@@ -190,13 +190,23 @@ def _import(
     def write(connection: Connection) -> None:
         for row in rows:
             outcome = subscribers.add(
-                connection, row.address, name=row.name, tags=row.tags, state=row.state or state, digests=digests,
+                connection, row.address, name=row.name, tags=", ".join(row.tags), state=row.state or state,
+                digests=digests,
                 consent={"at": now.isoformat(), "from": f"import of {name}", "shown": "the owner vouches"},
                 hashed=_hash(session, row.address.key), now=now, lifts=False,
             )  # fmt: skip
             outcomes[outcome] = outcomes.get(outcome, 0) + 1
 
     session.write(write)
+
+
+def _rows(file: Path) -> Iterator[Any]:
+    from syndicate.subscriber import read_csv
+
+    try:
+        yield from read_csv(_lines(file))
+    except ValueError as error:
+        raise UsageError(f"{file}: {error}") from error
 
 
 def _lines(file: Path) -> Iterator[str]:
@@ -210,7 +220,9 @@ def _lines(file: Path) -> Iterator[str]:
         raise UsageError(f"cannot read {file}: {(error.strerror or str(error)).lower()}") from error
 
 
-def export(context: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="`-` writes stdout.")]) -> None:
+def export(
+    context: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="`-` writes stdout.")]
+) -> None:
     """Export everybody as CSV, safe to open in a spreadsheet."""
     session: Session = context.obj
     from syndicate.store import subscribers

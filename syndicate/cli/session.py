@@ -175,5 +175,3 @@ def one_of(value: str | None, allowed: Iterable[str], what: str) -> None:
     """Raises UsageError for a value that is none of those."""
     if value is not None and value not in set(allowed):
         raise UsageError(f"{value!r} is no {what}: one of {', '.join(allowed)}")
-
-

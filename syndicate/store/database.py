@@ -12,6 +12,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -203,3 +204,29 @@ def _sentences(path: Path) -> Iterator[None]:
             if mark in words.lower():
                 raise StoreError(f"the database {path} {meaning}") from error
         raise
+
+
+def restore_into(path: Path, backup: Path, now: datetime) -> Path | None:
+    """Put a backup in a database's place; returns where the former one was kept.
+
+    Raises StoreError: not a backup of ours, or somebody is at work on the database.
+    """
+    if version(backup) is None:
+        raise StoreError(f"{backup} is no backup of a syndicate database")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = None
+    if path.exists() and path.stat().st_size:
+        kept = path.with_suffix(f".replaced-{now:%Y%m%dT%H%M%S}.db")
+        _copy(path, kept)
+    _copy(backup, path)
+    return kept
+
+
+def _copy(source: Path, target: Path) -> None:
+    """SQLite's own copy: takes the target's lock, so that nobody reads half of it."""
+    with (
+        _sentences(target),
+        contextlib.closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as old,
+        contextlib.closing(sqlite3.connect(target, timeout=5)) as new,
+    ):
+        old.backup(new)

@@ -193,6 +193,7 @@ def claim_one(
     now: datetime,
     day_start: datetime,
     earliest: Callable[[Past], datetime],
+    only: Sequence[int] | None = None,
 ) -> Claim | None:
     """Take up the next due delivery of a channel, or one in doubt whose repeat is due.
 
@@ -207,6 +208,8 @@ def claim_one(
     if connection.scalar(select(func.count()).where(mine, d.state == "claimed")):
         return None
     due = and_(mine, d.due_at <= now, d.live == live)  # what was live stays unsettled while we rehearse
+    if only is not None:
+        due = and_(due, d.id.in_(only))
     doubtful = connection.scalar(select(d.id).where(due, d.state == "unknown").order_by(d.due_at, d.id).limit(1))
     if doubtful is not None:
         return _take(connection, doubtful, "unknown", owner)

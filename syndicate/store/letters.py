@@ -56,34 +56,55 @@ class Trouble:
 def freeze(
     connection: Connection,
     *,
-    kind: str,
     subject: str,
-    title: str,
-    digest: str | None,
+    digest: str,
     payload: Mapping[str, Any],
     live: bool,
     by_hand: bool,
     planned_for: datetime,
     now: datetime,
-    delivery: int | None = None,
-    round_: int = 1,
 ) -> tuple[int, int]:
-    """Freeze text and audience in one transaction (rule 16): from here on its letters do the work.
+    """Freeze an edition's text and audience in one transaction (rule 16): from here on its letters do the work.
 
-    `delivery` names a row to take up again; its letters that reached nobody become due anew. Returns the delivery's
-    id and how many letters are due. With nobody to write to it is skipped, and says so.
+    Returns the delivery's id and how many letters are due. With nobody to write to it is skipped, and says so.
     """
-    values: dict[str, Any] = {
-        "channel": CHANNEL, "kind": kind, "subject": subject, "title": title, "round": round_, "state": "claimed",
-        "planned_for": planned_for, "owner": None, "by_hand": by_hand, "live": live, "approved": True,
-        "payload": json.dumps(payload, ensure_ascii=False), "due_at": now, "reason": None,
-    }  # fmt: skip
-    if delivery is None:
-        row = connection.execute(deliveries.insert().values(created_at=now, **values).returning(deliveries.c.id))
-        delivery = int(row.scalar_one())
-    else:
-        connection.execute(update(deliveries).where(deliveries.c.id == delivery).values(values))
-        connection.execute(letters.delete().where(letters.c.delivery == delivery, letters.c.state != "sent"))
+    delivery = connection.execute(
+        deliveries.insert()
+        .values(
+            channel=CHANNEL, kind="edition", subject=subject, title=payload["subject"], state="claimed",
+            created_at=now, planned_for=planned_for, due_at=now, by_hand=by_hand, approved=True, live=live,
+            payload=json.dumps(payload, ensure_ascii=False),
+        )
+        .returning(deliveries.c.id)
+    ).scalar_one()  # fmt: skip
+    return int(delivery), _address(connection, int(delivery), digest, now)
+
+
+def planned(connection: Connection, now: datetime, live: bool) -> list[tuple[int, str]]:
+    """Articles sent to email by hand whose moment has come: (delivery, article)."""
+    d = deliveries.c
+    query = select(d.id, d.subject).where(
+        d.channel == CHANNEL, d.kind == "article", d.state == "planned", d.due_at <= now, d.live == live
+    )
+    if not pauses.open_for(connection, CHANNEL, now, probe=False):
+        return []
+    return [(row.id, row.subject) for row in connection.execute(query.order_by(d.due_at, d.id))]
+
+
+def freeze_planned(connection: Connection, delivery: int, payload: Mapping[str, Any], now: datetime) -> int:
+    """Freeze such an article to everybody active; its letters that reached nobody before become due anew."""
+    taken = connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id == delivery, deliveries.c.state == "planned")
+        .values(state="claimed", owner=None, due_at=now, payload=json.dumps(payload, ensure_ascii=False), reason=None)
+    )
+    if not taken.rowcount:
+        return 0
+    connection.execute(letters.delete().where(letters.c.delivery == delivery, letters.c.state != "sent"))
+    return _address(connection, delivery, None, now)
+
+
+def _address(connection: Connection, delivery: int, digest: str | None, now: datetime) -> int:
     crashpoint("freeze.fill")
     there = exists().where(letters.c.delivery == delivery, letters.c.subscriber == subscribers.c.id)
     people: Select[Any] = select(
@@ -93,19 +114,17 @@ def freeze(
         people = people.where(
             subscribers.c.id.in_(select(subscriptions.c.subscriber).where(subscriptions.c.digest == digest))
         )
-    connection.execute(
-        letters.insert().from_select(
-            ["delivery", "subscriber", "domain", "state", "due_at"], people.order_by(subscribers.c.id)
-        )
-    )
-    count = connection.scalar(select(func.count()).where(letters.c.delivery == delivery, letters.c.state == "due")) or 0
+    columns = ["delivery", "subscriber", "domain", "state", "due_at"]
+    connection.execute(letters.insert().from_select(columns, people.order_by(subscribers.c.id)))
+    due = select(func.count()).where(letters.c.delivery == delivery, letters.c.state == "due")
+    count = connection.scalar(due) or 0
     if not count:
         connection.execute(
             update(deliveries)
             .where(deliveries.c.id == delivery)
             .values(state="skipped", reason="nobody: no active subscriber" + (f" of {digest}" if digest else ""))
         )
-    return delivery, count
+    return count
 
 
 # --- sending ----------------------------------------------------------------------------------------------------------
@@ -346,7 +365,10 @@ def channel_since(connection: Connection) -> datetime | None:
 
 def oldest_due(connection: Connection, now: datetime) -> datetime | None:
     """The moment since which a due letter waits."""
-    return connection.scalar(select(func.min(letters.c.due_at)).where(letters.c.state == "due", letters.c.due_at <= now))
+    oldest: datetime | None = connection.scalar(
+        select(func.min(letters.c.due_at)).where(letters.c.state == "due", letters.c.due_at <= now)
+    )
+    return oldest
 
 
 def failed_since(moment: datetime) -> Select[Any]:

@@ -40,8 +40,11 @@ def heal(connection: Connection, key: str) -> None:
     connection.execute(delete(pauses).where(pauses.c.key == key, pauses.c.by_fault))
 
 
-def open_for(connection: Connection, key: str, now: datetime) -> bool:
-    """Whether a claim on this channel may be made; the claim that finds a probe due is the probe."""
+def open_for(connection: Connection, key: str, now: datetime, *, probe: bool = True) -> bool:
+    """Whether a claim on this channel may be made; the claim that finds a probe due is the probe.
+
+    With `probe` false it is only asked, on a connection that cannot write.
+    """
     rows = connection.execute(
         select(pauses.c.key, pauses.c.by_fault, pauses.c.probe_at).where(
             or_(pauses.c.key == EVERYTHING, pauses.c.key == key)
@@ -51,7 +54,8 @@ def open_for(connection: Connection, key: str, now: datetime) -> bool:
         return True
     if any(not row.by_fault or row.probe_at is None or row.probe_at > now for row in rows):
         return False
-    connection.execute(update(pauses).where(pauses.c.key == key).values(probe_at=now + PROBE))
+    if probe:
+        connection.execute(update(pauses).where(pauses.c.key == key).values(probe_at=now + PROBE))
     return True
 
 

@@ -1,0 +1,106 @@
+"""init, check, db."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from syndicate.cli.session import Session
+from syndicate.errors import UsageError
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(init)
+    app.command()(check)
+    group = typer.Typer(help="The database.", no_args_is_help=True)
+    group.command("upgrade")(upgrade)
+    group.command("check")(check_database)
+    group.command("backup")(backup)
+    group.command("restore")(restore)
+    app.add_typer(group, name="db")
+
+
+def init(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The site's folder.")] = Path(),
+    templates: Annotated[bool, typer.Option("--templates", help="Copy the templates too, to change them.")] = False,
+) -> None:
+    """Write syndicate.toml from a few questions and good guesses; touches no file that exists."""
+    session: Session = context.obj
+    from syndicate.cli.setup import begin
+
+    begin(session, folder, templates)
+
+
+def check(
+    context: typer.Context,
+    online: Annotated[bool, typer.Option("--online", help="Ask the mail server and LinkedIn too.")] = False,
+) -> None:
+    """Check configuration, database, content, templates and calendars; exit 2 where the configuration is wrong."""
+    session: Session = context.obj
+    from syndicate.cli.checks import findings
+
+    found = list(findings(session, online))
+    if session.json:
+        session.document([{"what": one.what, "ok": one.ok, "text": one.text} for one in found])
+    for one in found:
+        session.result(f"{'ok' if one.ok else 'PROBLEM':<9}{one.what:<14}{one.text}")
+    if any(not one.ok for one in found):
+        raise typer.Exit(2 if any(not one.ok and one.is_configuration for one in found) else 1)
+
+
+def upgrade(context: typer.Context) -> None:
+    """Bring the database to this version's schema, after a backup."""
+    session: Session = context.obj
+    from syndicate.app import database, open_ledger
+
+    open_ledger(session.settings, upgrade=True).close()
+    session.say(f"{database(session.settings)} is of this version")
+    if session.json:
+        session.document({"database": str(database(session.settings)), "upgraded": True})
+
+
+def check_database(context: typer.Context) -> None:
+    """Let the database check itself."""
+    session: Session = context.obj
+    store = session.ledger()
+    try:
+        problems = store.check()
+    finally:
+        store.close()
+    if session.json:
+        session.document({"problems": problems})
+    for problem in problems:
+        session.result(problem)
+    if problems:
+        raise typer.Exit(1)
+    session.say("the database is sound")
+
+
+def backup(context: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
+    """Copy the database while others go on with it."""
+    session: Session = context.obj
+    if file.exists():
+        raise UsageError(f"{file} exists: name a new file")
+    store = session.ledger()
+    try:
+        store.backup(file)
+    finally:
+        store.close()
+    session.say(f"written: {file}")
+    if session.json:
+        session.document({"backup": str(file)})
+
+
+def restore(context: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
+    """Put a backup in the database's place; what stood there is kept beside it."""
+    session: Session = context.obj
+    from syndicate.app import database
+    from syndicate.store.database import restore_into
+
+    kept = restore_into(database(session.settings), file, session.clock.now())
+    session.say(f"restored from {file}" + (f"; the former database is {kept}" if kept else ""))
+    if session.json:
+        session.document({"restored": str(file), "kept": str(kept) if kept else None})

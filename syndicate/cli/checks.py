@@ -1,0 +1,137 @@
+"""What `check` looks at: one finding a line, each with what mends it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from syndicate.cli.session import Session
+from syndicate.errors import SyndicateError
+
+if TYPE_CHECKING:
+    from syndicate.config import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    what: str
+    ok: bool
+    text: str
+    is_configuration: bool = False
+
+
+def findings(session: Session, online: bool) -> Iterator[Finding]:
+    """Look at everything that can be looked at without sending anything. Raises ConfigError for an unreadable file."""
+    settings = session.settings
+    from syndicate import config
+
+    problems = config.problems_at_start(settings)
+    for problem in problems:
+        yield Finding("configuration", False, str(problem), is_configuration=True)
+    if not problems:
+        yield Finding("configuration", True, f"{settings.path}")
+    yield _database(settings)
+    yield from _content(settings)
+    yield from _templates(settings)
+    yield from _calendar(session)
+    yield from _channels(settings)
+    if online:
+        yield from _online(settings)
+
+
+def _database(settings: Settings) -> Finding:
+    from syndicate.app import database
+    from syndicate.store.database import version
+    from syndicate.store.schema import HEAD
+
+    path = database(settings)
+    try:
+        found = version(path)
+    except SyndicateError as error:
+        return Finding("database", False, str(error))
+    if found is None:
+        return Finding("database", True, f"{path}: none yet, the first `syndicate run` makes it")
+    if found != HEAD:
+        return Finding("database", False, f"{path} has an older schema: `syndicate db upgrade`")
+    return Finding("database", True, f"{path}")
+
+
+def _content(settings: Settings) -> Iterator[Finding]:
+    from syndicate.sources.folder import Folder
+
+    for source in settings.sources:
+        try:
+            count = len(Folder(source).look())
+        except SyndicateError as error:
+            yield Finding("content", False, str(error))
+            continue
+        none = "" if count else ": nothing matches sources.include"
+        yield Finding("content", bool(count), f"{source.name}: {count} files in {source.path}{none}")
+
+
+def _templates(settings: Settings) -> Iterator[Finding]:
+    """Render a sample through every digest's templates: a broken one shows here and not on its day."""
+    from syndicate.app import press
+    from syndicate.freeze import render_edition
+    from syndicate.sample import sample_contents, sample_moment
+
+    made = press(settings)
+    for digest in settings.digests if made else ():
+        assert made is not None
+        try:
+            contents = sample_contents(settings, digest.name)
+            _, payload = render_edition(made, digest, contents, sample_moment())
+            size = len(str(payload["html"]).encode()) / 1024
+            yield Finding("templates", True, f"digest {digest.name}: renders, {size:.0f} KB of 102 with a sample")
+        except (SyndicateError, ValueError) as error:
+            yield Finding("templates", False, f"digests.{digest.name}: {error}")
+
+
+def _calendar(session: Session) -> Iterator[Finding]:
+    from syndicate.slots import next_daily, next_slots
+
+    settings = session.settings
+    zone, now = settings.site.zone, session.clock.now()
+    named = [(f"digest {one.name}", next_slots(one.schedule, zone, now, 3)) for one in settings.digests]
+    if settings.linkedin and settings.linkedin.slots:
+        named.append(("linkedin", next_daily(settings.linkedin.slots, zone, now, 3)))
+    for name, slots in named:
+        shown = ", ".join(f"{slot.astimezone(zone):%a %Y-%m-%d %H:%M}" for slot in slots)
+        yield Finding("next", True, f"{name}: {shown or 'each article'} ({settings.site.timezone})")
+
+
+def _channels(settings: Settings) -> Iterator[Finding]:
+    if settings.email:
+        text = "live" if settings.email.live else "rehearsal: letters go into the outbox (email.live = false)"
+        yield Finding("email", True, text)
+    if settings.linkedin is None:
+        return
+    linkedin = settings.linkedin
+    if not linkedin.live:
+        yield Finding("linkedin", True, "rehearsal: posts go into the outbox (linkedin.live = false)")
+    elif not linkedin.access_token and not linkedin.client_id:
+        yield Finding("linkedin", True, "by hand: no linkedin.access_token, so due posts wait for you to post them")
+    elif not linkedin.author:
+        yield Finding("linkedin", False, "linkedin.author is missing: urn:li:person:… or urn:li:organization:…")
+    else:
+        yield Finding("linkedin", True, f"live as {linkedin.author}")
+
+
+def _online(settings: Settings) -> Iterator[Finding]:
+    """Greet the mail server: does it answer at all, under that name and port?"""
+    if settings.email is None:
+        return
+    smtp = settings.email.smtp
+    where = f"{smtp.host}:{smtp.port}"
+    try:
+        with socket.create_connection((smtp.host, smtp.port), timeout=10) as connection:
+            greeting = connection.recv(500) if smtp.security != "tls" else b"220 (TLS from the first byte)"
+    except OSError as error:
+        yield Finding("mail server", False, f"{where}: {error.strerror or error}; check email.smtp.host and port")
+        return
+    words = greeting.decode("utf-8", "replace").strip().splitlines()
+    yield Finding("mail server", greeting.startswith(b"220"), f"{where} says {words[0] if words else 'nothing'!r}")

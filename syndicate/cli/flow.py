@@ -1,0 +1,214 @@
+"""run, send, digest, feeds: the commands that make something happen. Only the first three scan."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from syndicate.cli.session import Session
+from syndicate.errors import UsageError
+
+if TYPE_CHECKING:
+    from syndicate.pipeline import App, Report
+
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would go out; write nothing.")]
+Test = Annotated[
+    str | None, typer.Option("--test", metavar="ADDRESS", help="One message to this address; consumes nothing.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(run)
+    app.command()(send)
+    app.command()(digest)
+    app.command()(feeds)
+
+
+# --- run --------------------------------------------------------------------------------------------------------------
+
+
+def run(
+    context: typer.Context, once: Annotated[bool, typer.Option("--once", help="One pass, then end.")] = False
+) -> None:
+    """Watch, publish, plan and send: as a daemon, or one pass of the whole flow."""
+    session: Session = context.obj
+    settings = session.startable()
+    _check_reach(session)
+    if once:
+        raise typer.Exit(session.run(_once(session)))
+    from syndicate.daemon import serve
+
+    raise typer.Exit(session.run(serve(settings, session.clock, session.say)))
+
+
+async def _once(session: Session) -> int:
+    from syndicate.app import open_app
+    from syndicate.pipeline import run_pass
+    from syndicate.store import deliveries, pauses
+
+    async with open_app(session.settings, session.clock, "once") as app, _stop_on_signals(app):
+        begun = app.clock.now()
+        async with _progress(session, app):
+            report = await run_pass(app)
+        troubled = await app.store.read(deliveries.troubled_since, begun)
+        faults = await app.store.read(pauses.faults)
+        done = await app.store.read(deliveries.counts)
+        if session.json:
+            session.document(_as_json(report, done, [*report.scanned.problems, *troubled]))
+        else:
+            from syndicate.words import after_pass
+
+            for line in after_pass(report, done, app.settings):
+                session.result(line)
+        for trouble in (*report.scanned.problems, *troubled, *(f"{key}: paused by a fault" for key in faults)):
+            session.say(f"problem: {trouble}")
+        return 1 if report.scanned.problems or troubled or faults else 0
+
+
+def _as_json(report: Report, done: Any, problems: Sequence[str]) -> dict[str, Any]:
+    scanned = report.scanned
+    return {
+        "files": scanned.files, "parsed": scanned.parsed, "changed": scanned.changed, "released": scanned.released,
+        "feed_items": report.published.items, "feeds_written": list(report.published.written),
+        "planned": report.planned, "editions": list(report.frozen), "deliveries": done, "problems": list(problems),
+    }  # fmt: skip
+
+
+def _check_reach(session: Session) -> None:
+    """Rule 24, second half: real people must be able to reach the links in their letters. Raises ConfigError."""
+    from syndicate import config
+    from syndicate.errors import ConfigError, Problem
+    from syndicate.store import subscribers
+
+    settings = session.settings
+    if settings.email is None or not settings.email.live or not config.is_loopback_url(settings.web.public_url):
+        return
+    real = [
+        domain
+        for domain in session.read(lambda connection: list(subscribers.domains(connection)))
+        if not (config.is_reserved_domain(domain) or config.is_loopback_host(domain))
+    ]
+    if real:
+        text = f"is {settings.web.public_url}: nobody at {real[0]} could follow the links; set your public address"
+        raise ConfigError([Problem("web.public_url", text)])
+
+
+@contextlib.asynccontextmanager
+async def _stop_on_signals(app: App) -> AsyncIterator[None]:
+    """SIGTERM and SIGINT: nothing more is claimed, what is on the wire is finished."""
+    import signal
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, app.stop.set)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+@contextlib.asynccontextmanager
+async def _progress(session: Session, app: App) -> AsyncIterator[None]:
+    """A bar over the letters, while they go and somebody looks."""
+    if not sys.stderr.isatty() or session.verbosity < 0:
+        yield
+        return
+    from syndicate.cli.progress import letters_bar
+
+    watching = asyncio.create_task(letters_bar(app))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+# --- one-off sends ----------------------------------------------------------------------------------------------------
+
+
+def send(
+    context: typer.Context,
+    articles: Annotated[list[str], typer.Argument(metavar="ARTICLE…", help="Ids, slugs or paths.")],
+    to: Annotated[str, typer.Option("--to", metavar="NAME[,NAME]", help="Channels.")],
+    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="Then, not now.")] = None,
+    test: Test = None,
+    again: Annotated[bool, typer.Option("--again", help="Once more, although it was sent.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Send articles to channels now, past their pacing; what was sent already is not sent twice."""
+    session: Session = context.obj
+    settings = session.settings if dry_run else session.startable()
+    channels = [name.strip() for name in to.split(",") if name.strip()]
+    known = [name for name, there in (("email", settings.email), ("linkedin", settings.linkedin)) if there]
+    for name in channels:
+        if name not in known:
+            raise UsageError(f"there is no channel {name!r}: {', '.join(known) or 'none is configured'}")
+    moment = session.moment(at) if at else None
+    from syndicate.cli import sends
+
+    if dry_run:
+        sends.show(session, articles, channels)
+        return
+    if test:
+        if channels != ["email"]:
+            raise UsageError("--test sends mail: use it with --to email")
+        raise typer.Exit(session.run(sends.test_articles(session, articles, test)))
+    _check_reach(session)
+    raise typer.Exit(session.run(sends.articles(session, articles, channels, moment, again=again, yes=yes)))
+
+
+def digest(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    test: Test = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Build an edition of a digest beside its slots and send it now."""
+    session: Session = context.obj
+    from syndicate.cli import sends
+    from syndicate.cli.articles import digest_named
+
+    settings = session.settings if dry_run else session.startable()
+    wanted = digest_named(settings, name)
+    if settings.email is None:
+        raise UsageError("there is no [email] in the configuration: a digest has no way to people")
+    if dry_run:
+        sends.show_digest(session, wanted)
+        return
+    if test:
+        raise typer.Exit(session.run(sends.test_digest(session, wanted, test)))
+    _check_reach(session)
+    raise typer.Exit(session.run(sends.digest(session, wanted, yes=yes)))
+
+
+def feeds(
+    context: typer.Context,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="DIR", help="There instead of feeds.output.")
+    ] = None,
+) -> None:
+    """Write the feeds of the catalogue as it stands."""
+    session: Session = context.obj
+    from syndicate.publish import publish
+
+    store = session.ledger()
+    try:
+        published = session.run(publish(store, session.settings, output))
+    finally:
+        store.close()
+    folder = output or session.settings.output_folder
+    if session.json:
+        session.document({"folder": str(folder), "items": published.items, "written": list(published.written)})
+        return
+    changed = ", ".join(published.written) or "nothing changed"
+    session.result(f"{folder}: {published.items} items; {changed}")

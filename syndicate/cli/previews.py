@@ -1,0 +1,101 @@
+"""Exactly what would be sent, for the eye, for a file, or as JSON."""
+
+from __future__ import annotations
+
+import json
+import webbrowser
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from syndicate.cli.session import Session
+from syndicate.errors import UsageError
+
+if TYPE_CHECKING:
+    from syndicate.config import DigestSettings
+    from syndicate.store.database import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """One thing that would be sent."""
+
+    text: str
+    html: str
+    document: Mapping[str, Any]
+
+    def for_file(self, suffix: str) -> str:
+        """Its content for a file of that kind."""
+        if suffix == ".json":
+            return json.dumps(self.document, ensure_ascii=False, indent=2, default=str) + "\n"
+        return self.text + "\n" if suffix == ".txt" else self.html
+
+    def open(self, data: Path) -> None:
+        """Show it in the browser."""
+        page = data.absolute() / "preview.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(self.html, encoding="utf-8")
+        webbrowser.open(page.as_uri())
+
+
+def of_digest(session: Session, store: Store, digest: DigestSettings) -> Preview:
+    """The edition that `digest NAME` would make now."""
+    from syndicate.app import press
+    from syndicate.freeze import render_edition, window_by_hand
+
+    made = press(session.settings)
+    if made is None:
+        raise UsageError("there is no [email] in the configuration: a digest has no way to people")
+    now = session.clock.now()
+    window = store.read_now(window_by_hand, made, digest, now)
+    if not window.contents.cards:
+        raise UsageError(f"{digest.name}: {window.reason}")
+    _, payload = render_edition(made, digest, window.contents, now)
+    return _letter(payload)
+
+
+def of_article(session: Session, store: Store, reference: str, channel: str) -> Preview:
+    """One article on one channel."""
+    from syndicate.store import articles
+
+    article = store.read_now(articles.find, reference)
+    if channel == "email":
+        from syndicate.app import press
+        from syndicate.freeze import render_letter
+
+        made = press(session.settings)
+        if made is None:
+            raise UsageError("there is no [email] in the configuration")
+        return _letter(render_letter(made, article, session.clock.now()))
+    if channel == "linkedin" and session.settings.linkedin:
+        from syndicate.app import linkedin_channel, make_fetcher
+        from syndicate.clock import system_chance
+        from syndicate.deliver import announce
+
+        fetcher = make_fetcher(session.settings, session.clock, system_chance())
+        linkedin = linkedin_channel(session.settings, session.settings.linkedin, fetcher, session.clock)
+        payload = linkedin.compose(announce(article, channel))
+        shown = linkedin.preview(payload)
+        document = {**payload, "body": json.loads(payload["body"])}
+        return Preview(text=shown, html=_page(shown), document=document)
+    raise UsageError(f"there is no channel {channel!r} in the configuration")
+
+
+def _letter(payload: Mapping[str, Any]) -> Preview:
+    from syndicate.letter import fill_marks
+
+    links = {"unsubscribe_url": "#unsubscribe", "preferences_url": "#preferences"}
+    html, text = fill_marks(payload["html"], **links), fill_marks(payload["text"], **links)
+    shown = f"Subject: {payload['subject']}\n{payload['preheader']}\n\n{text}"
+    return Preview(text=shown, html=html, document={**payload, "html": html, "text": text})
+
+
+def _page(text: str) -> str:
+    from html import escape
+
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Preview</title>'
+        '<body style="font:16px/1.5 system-ui;max-width:34rem;margin:2rem auto;white-space:pre-wrap">'
+        f"{escape(text)}</body></html>\n"
+    )

@@ -1,0 +1,256 @@
+"""One-off sends: what is shown first, what is asked, what is done, and what is said afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from syndicate.article import State
+from syndicate.cli.session import Session
+from syndicate.errors import UsageError
+
+if TYPE_CHECKING:
+    from syndicate.article import Article
+    from syndicate.config import DigestSettings
+    from syndicate.freeze import Press
+    from syndicate.pipeline import App
+
+GOOD = ("sent", "rehearsed", "skipped", "planned", "held")
+
+
+# --- articles ---------------------------------------------------------------------------------------------------------
+
+
+async def articles(
+    session: Session, references: Sequence[str], channels: Sequence[str], at: datetime | None, *, again: bool, yes: bool
+) -> int:
+    """Send articles now, or plan them for `at`; returns the exit code."""
+    from syndicate.app import open_app
+    from syndicate.cli.flow import _progress, _stop_on_signals
+    from syndicate.pipeline import catch_up
+
+    async with open_app(session.settings, session.clock, "send") as app, _stop_on_signals(app):
+        await catch_up(app)
+        chosen = await _find(app, references)
+        await _ask(session, app, chosen, channels, yes)
+        ids: list[int] = []
+        for article in chosen:
+            for channel in channels:
+                ids += await _put(session, app, article, channel, at, again)
+        if at is None and ids:
+            async with _progress(session, app):
+                await _carry_out(app, ids)
+        return await _tell(session, app, ids, at)
+
+
+async def _find(app: App, references: Sequence[str]) -> list[Article]:
+    from syndicate.store import articles as catalogue
+
+    chosen = [await app.store.read(catalogue.find, reference) for reference in references]
+    for article in chosen:
+        if article.state is not State.READY:
+            why = "; ".join(article.reasons) or article.state.value
+            raise UsageError(
+                f"{article.path} is {article.state}: {why}; `syndicate approve {article.slug}` overrules it"
+            )
+    return chosen
+
+
+async def _ask(session: Session, app: App, chosen: Sequence[Article], channels: Sequence[str], yes: bool) -> None:
+    from syndicate.health import live_channels
+    from syndicate.store import subscribers
+
+    live = live_channels(session.settings)
+    outside = [name for name in channels if live[name]]
+    if not outside:
+        return
+    lines = [f"{article.title} -> {', '.join(outside)}" for article in chosen]
+    if "email" in outside:
+        lines.append(f"email goes to {await app.store.read(subscribers.audience, None)} people and cannot be recalled")
+    session.confirm("\n".join(lines), yes=yes, mails_people="email" in outside)
+
+
+async def _put(
+    session: Session, app: App, article: Article, channel: str, at: datetime | None, again: bool
+) -> list[int]:
+    from syndicate.store import deliveries
+
+    now = app.clock.now()
+    row = {"id": article.id, "title": article.title}
+    found = await app.store.write(deliveries.put, channel, row, at or now, now, again=again)
+    if found.already:
+        session.say(f"{article.title}: already {found.already}; --again sends it once more")
+        return []
+    return [found.delivery]
+
+
+async def _carry_out(app: App, ids: Sequence[int]) -> None:
+    from syndicate.pipeline import send_now
+
+    await send_now(app, ids)
+
+
+async def _tell(session: Session, app: App, ids: Sequence[int], at: datetime | None) -> int:
+    from syndicate.store import deliveries
+
+    rows = await app.store.read(deliveries.listing, None, None, list(ids))
+    if session.json:
+        session.document(rows)
+    for row in rows:
+        session.result(_line(row, session))
+    waiting = ("planned",) if at is not None else ()
+    return 0 if all(_is_done(row, waiting) for row in rows) else 1
+
+
+def _is_done(row: Mapping[str, Any], waiting: Sequence[str]) -> bool:
+    return row["state"] in ("sent", "rehearsed", "skipped", "held", *waiting) and not (row["people"] or {}).get(
+        "failed"
+    )
+
+
+def _line(row: Mapping[str, Any], session: Session) -> str:
+    where = f" {row['url']}" if row["url"] else ""
+    people = ", ".join(f"{count} {state}" for state, count in (row["people"] or {}).items())
+    outbox = f", see {session.settings.data / 'outbox' / row['channel']}" if row["state"] == "rehearsed" else ""
+    why = f": {row['error']}" if row["error"] else ""
+    return f"{row['channel']:<10}{row['state']:<11}{row['title']}{where}{f' ({people})' if people else ''}{outbox}{why}"
+
+
+def show(session: Session, references: Sequence[str], channels: Sequence[str]) -> None:
+    """--dry-run: articles, audience and text."""
+    from syndicate.cli import previews
+    from syndicate.store import articles as catalogue
+    from syndicate.store import subscribers
+
+    store = session.ledger()
+    try:
+        documents = []
+        for reference in references:
+            article = store.read_now(catalogue.find, reference)
+            for channel in channels:
+                shown = previews.of_article(session, store, article.id, channel)
+                people = store.read_now(subscribers.audience, None) if channel == "email" else None
+                documents.append({"article": article.id, "channel": channel, "people": people, **shown.document})
+                audience = f" to {people} people" if people is not None else ""
+                session.result(f"--- {channel}{audience}: {article.title}\n{shown.text}\n")
+    finally:
+        store.close()
+    if session.json:
+        session.document(documents)
+    session.say("Nothing was sent or stored.")
+
+
+async def test_articles(session: Session, references: Sequence[str], address: str) -> int:
+    """One message an article to one address."""
+    from syndicate.app import open_app
+    from syndicate.freeze import render_letter
+    from syndicate.pipeline import catch_up
+    from syndicate.store import articles as catalogue
+
+    async with open_app(session.settings, session.clock, "send") as app:
+        await catch_up(app)
+        assert app.press is not None
+        chosen = [await app.store.read(catalogue.find, reference) for reference in references]
+        payloads = [render_letter(app.press, article, app.clock.now()) for article in chosen]
+        return await _send_tests(session, app, payloads, address)
+
+
+# --- digests ----------------------------------------------------------------------------------------------------------
+
+
+async def digest(session: Session, wanted: DigestSettings, *, yes: bool) -> int:
+    """Make an edition now and send it; returns the exit code when nothing is due any more."""
+    from syndicate.app import open_app
+    from syndicate.cli.flow import _progress, _stop_on_signals
+    from syndicate.freeze import freeze, window_by_hand
+    from syndicate.pipeline import catch_up, send_now
+    from syndicate.store import subscribers
+
+    async with open_app(session.settings, session.clock, "digest") as app, _stop_on_signals(app):
+        await catch_up(app)
+        assert app.press is not None
+        await send_now(app, [])  # what an earlier one left due
+        now = app.clock.now()
+        window = await app.store.read(window_by_hand, app.press, wanted, now)
+        if not window.contents.cards:
+            session.say(f"{wanted.name}: nothing to send: {window.reason}")
+            if session.json:
+                session.document([])
+            return 0
+        people = await app.store.read(subscribers.audience, wanted.name)
+        if app.press.live:
+            session.confirm(_question(app.press, window.contents, people), yes=yes, mails_people=people > 0)
+        delivery = await freeze(app.press, app.store, wanted, window, now, by_hand=True)
+        async with _progress(session, app):
+            await send_now(app, [])
+        return await _tell(session, app, [delivery] if delivery is not None else [], None)
+
+
+def _question(press: Press, contents: Any, people: int) -> str:
+    rate = press.email.smtp.rate
+    length = f", about {people / rate / 60:.0f} minutes" if rate else ""
+    return (
+        f"{contents.slug}: {len(contents.cards)} cards, {len(contents.headlines)} headlines,"
+        f" led by {contents.cards[0].title!r}\nfrom {press.email.sender} to {people} people{length};"
+        " it cannot be recalled"
+    )
+
+
+def show_digest(session: Session, wanted: DigestSettings) -> None:
+    """--dry-run: articles, audience and text."""
+    from syndicate.cli import previews
+    from syndicate.store import subscribers
+
+    store = session.ledger()
+    try:
+        people = store.read_now(subscribers.audience, wanted.name)
+        shown = previews.of_digest(session, store, wanted)
+    finally:
+        store.close()
+    if session.json:
+        session.document({"digest": wanted.name, "people": people, **shown.document})
+    session.result(f"--- {wanted.name} to {people} people\n{shown.text}")
+    session.say("Nothing was sent or stored.")
+
+
+async def test_digest(session: Session, wanted: DigestSettings, address: str) -> int:
+    """The edition to one address; nothing is used up."""
+    from syndicate.app import open_app
+    from syndicate.freeze import render_edition, window_by_hand
+    from syndicate.pipeline import catch_up
+
+    async with open_app(session.settings, session.clock, "digest") as app:
+        await catch_up(app)
+        assert app.press is not None
+        window = await app.store.read(window_by_hand, app.press, wanted, app.clock.now())
+        if not window.contents.cards:
+            session.say(f"{wanted.name}: nothing to send: {window.reason}")
+            return 0
+        _, payload = render_edition(app.press, wanted, window.contents, app.clock.now())
+        return await _send_tests(session, app, [payload], address)
+
+
+async def _send_tests(session: Session, app: App, payloads: Sequence[Mapping[str, Any]], address: str) -> int:
+    from syndicate.mail import send_test
+    from syndicate.subscriber import parse_address
+
+    try:
+        to = parse_address(address)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    assert app.post is not None
+    code = 0
+    results = []
+    for payload in payloads:
+        verdict = await send_test(app.post, payload, to.email, app.clock.now())
+        good = verdict.fate == "accepted"
+        code = code if good else 1
+        where = "sent" if app.post.transport.live else f"rehearsed, see {app.settings.data / 'outbox' / 'email'}"
+        session.say(f"{payload['subject']} -> {to.email}: {where if good else verdict.answer}")
+        results.append(
+            {"email": to.email, "subject": payload["subject"], "fate": verdict.fate, "answer": verdict.answer}
+        )
+    if session.json:
+        session.document(results)
+    return code

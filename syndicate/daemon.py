@@ -1,0 +1,218 @@
+"""The daemon: starts clock, loops and web, and stops them in order, finishing what is on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from syndicate import health
+from syndicate.app import open_app
+from syndicate.clock import Clock
+from syndicate.config import FeedSettings, Settings, Site, WebSettings
+from syndicate.errors import SyndicateError
+from syndicate.logs import get
+from syndicate.pipeline import App, deliver_channel, look, mail_letters
+from syndicate.slots import next_daily, next_slots
+from syndicate.store import letters, subscribers
+from syndicate.store.owners import FileLock
+from syndicate.subscriber import Signer, State
+from syndicate.ticker import Job, Ticker
+from syndicate.words import after_pass
+
+SEND_EVERY = 1.0  # seconds between looks for something due
+GRACE = 30.0  # seconds in which the wire is finished after SIGTERM
+
+log = get(__name__)
+Say = Callable[[str], None]
+
+
+async def serve(settings: Settings, clock: Clock, say: Say) -> int:
+    """Run until SIGTERM or SIGINT. Raises SyndicateError: a second daemon, a taken port, an unusable database."""
+    lock = FileLock(settings.data / "daemon.lock")
+    if not lock.acquire():
+        raise SyndicateError(f"another `syndicate run` works on {settings.data}: stop it first")
+    try:
+        async with open_app(settings, clock, "run") as app, _web(app) as address:
+            say(f"syndicate runs; stop it with Ctrl-C.{f' Feeds and pages at {address}' if address else ''}")
+            for line in upcoming(settings, clock):
+                say(line)
+            await _work(app, say)
+    finally:
+        lock.release()
+    return 0
+
+
+def upcoming(settings: Settings, clock: Clock) -> list[str]:
+    """The next three moments of each calendar, in the site's zone."""
+    zone, now = settings.site.zone, clock.now()
+    named = [(f"digest {one.name}", next_slots(one.schedule, zone, now, 3)) for one in settings.digests]
+    if settings.linkedin and settings.linkedin.slots:
+        named.append(("linkedin", next_daily(settings.linkedin.slots, zone, now, 3)))
+    shown = {name: ", ".join(f"{slot.astimezone(zone):%a %d %b %H:%M}" for slot in slots) for name, slots in named}
+    return [f"{name}: next {slots} ({settings.site.timezone})" for name, slots in shown.items() if slots]
+
+
+# --- working ----------------------------------------------------------------------------------------------------------
+
+
+async def _work(app: App, say: Say) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, app.stop.set)
+    busy = _Busy()
+    poll = min(source.poll.total_seconds() for source in app.settings.sources)
+    jobs: dict[str, tuple[float, Job]] = {"look": (poll, busy(_Looking(app, say)))}
+    for name in app.publics:
+        jobs[f"deliver {name}"] = (SEND_EVERY, busy(_delivering(app, name)))
+    jobs["mail"] = (SEND_EVERY, busy(_mailing(app)))
+    ticker = Ticker(jobs)
+    ticker.start()
+    await app.stop.wait()
+    log.info("stopping", running=busy.count)
+    try:
+        await asyncio.wait_for(busy.idle.wait(), GRACE)
+    except TimeoutError:
+        log.warning("cut off", running=busy.count, after=GRACE)
+    ticker.stop()
+
+
+class _Busy:
+    """Counts the jobs that run, so that a stop can wait for them: the scheduler itself would cancel them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    def __call__(self, job: Job) -> Job:
+        async def counted() -> None:
+            self.count += 1
+            self.idle.clear()
+            try:
+                await job()
+            finally:
+                self.count -= 1
+                if not self.count:
+                    self.idle.set()
+
+        return counted
+
+
+class _Looking:
+    """scan, publish, plan; the first time it says what it found."""
+
+    def __init__(self, app: App, say: Say) -> None:
+        self._app = app
+        self._say: Say | None = say
+
+    async def __call__(self) -> None:
+        app = self._app
+        if app.stop.is_set():
+            return
+        report = await look(app)
+        if self._say:
+            for line in after_pass(report, {}, app.settings):
+                self._say(line)
+            self._say = None
+        elif report.scanned.changed or report.planned or report.frozen:
+            log.info(
+                "looked", files=report.scanned.files, parsed=report.scanned.parsed, released=report.scanned.released,
+                planned=report.planned, editions=len(report.frozen),
+            )  # fmt: skip
+        for problem in report.scanned.problems:
+            log.warning("source", problem=problem)
+
+
+def _delivering(app: App, name: str) -> Job:
+    async def deliver_due() -> None:
+        if not app.stop.is_set():
+            await deliver_channel(app, name)
+
+    return deliver_due
+
+
+def _mailing(app: App) -> Job:
+    async def mail_due() -> None:
+        if not app.stop.is_set():
+            await mail_letters(app)
+
+    return mail_due
+
+
+# --- web --------------------------------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def _web(app: App) -> AsyncIterator[str]:
+    """Serve the pages while the body runs; yields their address, empty where web.enabled is false."""
+    web = app.settings.web
+    if not web.enabled:
+        yield ""
+        return
+    from syndicate.web.app import build
+    from syndicate.web.server import Server
+
+    server = Server(build(NewsroomOffice(app)), web.host, web.port)
+    server.bind()
+    serving = asyncio.create_task(server.serve())
+    try:
+        yield f"http://{web.host}:{server.port}/"
+    finally:
+        server.should_exit = True
+        await asyncio.gather(serving, return_exceptions=True)
+        server.release()
+
+
+class NewsroomOffice:
+    """What the pages may ask of the program."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._settings = app.settings
+        self.signer: Signer = app.signer
+
+    @property
+    def site(self) -> Site:
+        return self._settings.site
+
+    @property
+    def web(self) -> WebSettings:
+        return self._settings.web
+
+    @property
+    def feeds(self) -> FeedSettings:
+        return self._settings.feeds
+
+    @property
+    def feed_folder(self) -> Path:
+        return self._settings.output_folder
+
+    @property
+    def templates(self) -> Path | None:
+        return self._settings.templates
+
+    async def unsubscribe(self, subscriber: int) -> bool:
+        """End all mail to this person; returns after the commit."""
+        return await self._app.store.write(
+            subscribers.leave,
+            subscriber,
+            State.UNSUBSCRIBED,
+            "unsubscribed by link",
+            self._app.secret,
+            self._app.clock.now(),
+        )
+
+    async def health(self) -> Mapping[str, object]:
+        """Counts and problems; `ok` is false with a problem."""
+        found: dict[str, Any] = await self._app.store.read(health.status, self._settings, self._app.clock.now())
+        public = {key: found[key] for key in ("articles", "deliveries", "letters", "editions", "oldest_due_seconds")}
+        return {"ok": not found["problems"], "problems": len(found["problems"]), **public}
+
+    async def ready(self) -> bool:
+        """Whether the database answers."""
+        await self._app.store.read(letters.counts)
+        return True

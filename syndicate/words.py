@@ -1,0 +1,63 @@
+"""What is said after a pass: what happened, what happens next, and whether anything left the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from syndicate.config import Settings
+from syndicate.health import live_channels
+from syndicate.pacing import span
+from syndicate.pipeline import Report
+
+Counts = Mapping[str, Mapping[str, int]]
+
+
+def after_pass(report: Report, done: Counts, settings: Settings) -> Iterator[str]:
+    """The lines printed by `run --once`, and by the daemon after its first pass."""
+    scanned, published = report.scanned, report.published
+    if scanned.first:
+        yield from _after_baseline(report, settings)
+    else:
+        yield f"{scanned.files} files, {scanned.parsed} read, {scanned.released} articles released"
+    if published.written:
+        yield f"feeds: {published.items} items in {settings.output_folder}"
+    for name, states in done.items():
+        told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        yield f"{name}: {told}"
+    yield from _rehearsal(settings)
+
+
+def _after_baseline(report: Report, settings: Settings) -> Iterator[str]:
+    scanned = report.scanned
+    yield f"First look: {scanned.files} files, {scanned.released} articles ready."
+    yield "They are in the feeds; none of them will be announced."
+    yield "  see one as it would go out     syndicate preview ARTICLE --channel linkedin"
+    yield "  announce one on purpose        syndicate send ARTICLE --to linkedin,email"
+    yield "  all of them, with verdicts     syndicate articles"
+    yield f"The next new article: {_next(settings)}"
+
+
+def _next(settings: Settings) -> str:
+    delay = settings.review.delay
+    after = f"{span(delay)} after it is seen" if delay > timedelta(0) else "as soon as it is seen"
+    parts = ["goes into the feeds at once"]
+    if settings.linkedin:
+        pace = settings.linkedin
+        limits = [f"at {slot:%H:%M}" for slot in pace.slots] if pace.slots else []
+        if pace.max_per_day:
+            limits.append(f"{pace.max_per_day} a day at most")
+        if pace.hours:
+            limits.append(f"between {pace.hours}")
+        told = f" ({', '.join(limits)})" if limits else ""
+        parts.append(f"is a candidate for LinkedIn {after}{told}")
+    parts += [f"stands in the next edition of {digest.name} ({digest.schedule})" for digest in settings.digests]
+    return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1] + "."
+
+
+def _rehearsal(settings: Settings) -> Iterator[str]:
+    live = live_channels(settings)
+    rehearsing = [name for name, is_live in live.items() if not is_live]
+    if rehearsing:
+        where = settings.data / "outbox"
+        yield f"Rehearsal: {', '.join(rehearsing)} would be sent, and is written into {where} instead (live = false)."
