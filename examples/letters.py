@@ -171,6 +171,9 @@ def photograph(out: Path, chromium: str) -> None:
                 shot = out / f"{file.stem}-{width}-{scheme}"
                 page.screenshot(path=f"{shot}.png", full_page=True)
                 page.screenshot(path=f"{shot}-fold.png")
+                page.set_viewport_size({"width": width, "height": 1400})
+                page.screenshot(path=f"{shot}-top.png")
+                page.set_viewport_size({"width": width, "height": height})
         browser.close()
 
 

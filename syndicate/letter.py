@@ -132,13 +132,18 @@ class Stencil:
         self._pieces, self._slots = tuple(pieces), tuple(slots)
         counts = {part: _count(payload[part]) for part in ("html", "text")}
         total = sum(sum(count) for count in counts.values())
-        if counts != payload["marks"] or len(slots) != total + 3 or not all(unsubscribe for unsubscribe, _ in counts.values()):
+        if (
+            counts != payload["marks"]
+            or len(slots) != total + 3
+            or not all(unsubscribe for unsubscribe, _ in counts.values())
+        ):
             raise ValueError(f"edition {payload['slug']}: the marks of its links were lost: {counts}")
 
     def fill(self, person: Person) -> Sequence[bytes]:
         """The message for one person, as it goes over the wire: CRLF, no line begins with a dot.
 
-        Raise ValueError for a value that could break out of its place.
+        Raise ValueError for an address or a link that could break out of its place. A name that could is left out:
+        it is decoration, and holds up nobody's mail.
         """
         for url in (person.unsubscribe_url, person.preferences_url):
             if not _URL.fullmatch(url) or not url.startswith(self._public_url):
@@ -146,7 +151,7 @@ class Stencil:
         if not _MESSAGE_ID.fullmatch(person.message_id):
             raise ValueError(f"letter {person.letter}: {person.message_id!r} is no Message-ID")
         values = {
-            "to": _field("To", _mailbox(person.name, person.email)),
+            "to": _field("To", _mailbox("" if _BAD_IN_HEADER.search(person.name) else person.name, person.email)),
             "message_id": b"Message-ID: %b\r\n" % person.message_id.encode(),
             # One raw line, however long: an encoded word or a fold here costs the one-click button (RFC 8058).
             "list_unsubscribe": b"List-Unsubscribe: <%b>\r\n" % person.unsubscribe_url.encode(),

@@ -23,6 +23,7 @@ from syndicate.errors import SyndicateError
 from syndicate.language import direction
 from syndicate.letter import PREFERENCES, UNSUBSCRIBE, Rendered
 from syndicate.markdown import plain, to_html, to_text
+from syndicate.prose import cut, grapheme_count, sentences
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
@@ -195,7 +196,9 @@ class Templates:
 
     def _card(self, article: Article) -> Card:
         said = article.manuscript
-        words = _one_line(plain(said.description or said.subtitle)) or _one_line(to_text(said.body)[:2000])
+        words = (
+            _one_line(plain(said.description or said.subtitle))[:4000] or _one_line(to_text(said.body[:8000]))[:2000]
+        )
         image = said.hero_image or ""
         good = bool(re.fullmatch(r"https?://[^\s\"'<>]+", image)) and self.image_ok(image)
         return Card(
@@ -306,23 +309,13 @@ def _named(html: str, subject: str) -> str:
 
 # --- words ---------------------------------------------------------------------------------------------------------
 
-_SENTENCE_END = re.compile(r"(?:[.!?…]+[\"'”’»)\]]*(?=\s+[^a-z\s])|[。！？]+[」』”]*)")
-_ABBREVIATION = re.compile(r"(?:^|[\s(])(?:[A-Z][a-z]{0,2}|[A-Z](?:\.[A-Z])+|e\.g|i\.e|z\.B|vs|etc|No|Nr|ca|approx)\.$")
-
 
 def first_sentences(text: str, count: int, *, limit: int) -> str:
     """The first whole sentences that fit into `limit` characters; one too long is cut at a word, with an ellipsis."""
-    ends = [found.end() for found in _SENTENCE_END.finditer(text) if not _ABBREVIATION.search(text[: found.end()])]
-    if not ends or ends[-1] < len(text):
-        ends.append(len(text))
-    fitting = [end for end in ends[:count] if end <= limit]
-    if fitting:
-        return text[: fitting[-1]].strip()
-    if len(text) <= limit:
-        return text
-    head = text[: limit - 1]
-    at_word = head[: head.rfind(" ")] if " " in head[limit // 2 :] else head
-    return at_word.rstrip(" ,;:–—-") + "…"
+    kept = sentences(text)[:count]
+    while kept and grapheme_count(" ".join(kept)) > limit:
+        kept.pop()
+    return " ".join(kept) or cut(text, limit)
 
 
 def _call_to_action(cards: Sequence[Card], site: Site) -> CallToAction:

@@ -68,8 +68,8 @@ def parse_address(text: str) -> Address:
         raise ValueError(f"{quoted} is no mail address: {domain} is not a full domain name")
     local = found.local_part
     email = f"{local}@{domain}"
-    if len(email.encode()) > 254:
-        raise ValueError(f"{quoted} is no mail address: it is longer than 254 characters")
+    if len(email.encode()) > 254 or len(local.encode()) > 64:
+        raise ValueError(f"{quoted} is no mail address: it is longer than 254 octets, or 64 before the @")
     return Address(email=email, key=f"{local.casefold()}@{domain}", domain=domain)
 
 
@@ -187,7 +187,7 @@ def read_csv(lines: Iterable[str]) -> Iterator[Row | BadRow]:
         except StopIteration:
             return
         except csv.Error as exc:
-            yield BadRow(line=line, reason=f"not readable as CSV: {exc} (an unclosed quote?)")
+            yield BadRow(line=line, reason=f"not readable up to line {reader.line_num}: {exc}: a quote is not closed")
             continue
         if any(cell.strip() for cell in cells):
             yield _row(line, cells, columns)

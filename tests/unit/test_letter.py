@@ -181,8 +181,7 @@ def test_nothing_breaks_out_of_a_header(bad: str) -> None:
             payload(**{field: bad})
     with pytest.raises(ValueError, match="line break"):
         payload(rendered(subject=bad))
-    with pytest.raises(ValueError, match="line break"):
-        Stencil(payload()).fill(person(name=bad))
+    assert read(letter(payload(), person(name=bad)))["To"] == "p7@example.com"
     for field in ("email", "message_id", "unsubscribe_url", "preferences_url"):
         with pytest.raises(ValueError):
             Stencil(payload()).fill(person(**{field: bad}))

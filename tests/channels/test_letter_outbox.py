@@ -1,0 +1,71 @@
+"""The rehearsal's transport: files instead of letters."""
+
+from __future__ import annotations
+
+import email
+from pathlib import Path
+
+import pytest
+
+from syndicate.transports.base import Envelope, Fate, Verdict
+from syndicate.transports.outbox import Outbox
+
+
+def envelope(letter: int, edition: str = "weekly-2026-11-20") -> Envelope:
+    return Envelope(
+        letter=letter,
+        sender="news@example.org",
+        recipient=f"p{letter}@example.com",
+        pieces=[b"To: p%d@example.com\r\n" % letter, b"\r\n..dot\r\n"],
+        edition=edition,
+    )
+
+
+async def send(outbox: Outbox, *envelopes: Envelope) -> list[Verdict]:
+    async with outbox.connect() as line:
+        return [verdict async for verdict in line.send(envelopes)]
+
+
+async def test_each_letter_is_a_file_a_mail_program_opens(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox" / "email")
+    verdicts = await send(outbox, envelope(1), envelope(2))
+    assert [verdict.fate for verdict in verdicts] == [Fate.ACCEPTED] * 2
+    assert not outbox.live
+    files = sorted(path.name for path in outbox.folder.iterdir())
+    assert files == ["weekly-2026-11-20.1.eml", "weekly-2026-11-20.2.eml"]
+    raw = (outbox.folder / files[0]).read_bytes()
+    assert email.message_from_bytes(raw)["To"] == "p1@example.com"
+    assert raw.endswith(b"\r\n.dot\r\n")
+
+
+async def test_the_first_letters_of_an_edition_are_written_and_the_rest_accepted(tmp_path: Path) -> None:
+    verdicts = await send(Outbox(tmp_path, limit=2), *map(envelope, range(1, 6)))
+    assert [verdict.fate for verdict in verdicts] == [Fate.ACCEPTED] * 5
+    # Another process counts what is there; the same letter may be written again, another edition has its own count.
+    await send(Outbox(tmp_path, limit=2), envelope(2), envelope(7), envelope(1, "weekly-2026-11-27"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "weekly-2026-11-20.1.eml",
+        "weekly-2026-11-20.2.eml",
+        "weekly-2026-11-27.1.eml",
+    ]
+
+
+async def test_a_name_cannot_leave_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "outbox"
+    await send(Outbox(folder), envelope(1, "../../etc/passwd"), envelope(2, ""))
+    assert sorted(path.name for path in folder.iterdir()) == ["etc-passwd.1.eml", "letter.2.eml"]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+async def test_a_folder_that_cannot_be_written_is_trouble_with_the_channel(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    verdicts = await send(Outbox(tmp_path / "file" / "email"), envelope(1), envelope(2))
+    assert [verdict.fate for verdict in verdicts] == [Fate.CHANNEL, Fate.UNSENT]
+    assert "make room" in (verdicts[0].pauses or "")
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+async def test_nothing_half_written_is_left(tmp_path: Path, limit: int) -> None:
+    await send(Outbox(tmp_path, limit=limit), envelope(1), envelope(2))
+    assert len(list(tmp_path.glob("*.eml"))) == limit
+    assert not list(tmp_path.glob(".*"))
