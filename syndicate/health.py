@@ -57,18 +57,18 @@ def as_text(found: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     """The status for people."""
     live = live_channels(settings)
     for name, is_live in live.items():
-        yield f"{name:<12}{'live' if is_live else 'rehearsal: nothing leaves the machine'}{_paused(found, name)}"
-    yield f"{'articles':<12}{_counts(found['articles'])}"
+        yield f"{name:<14}{'live' if is_live else 'rehearsal: nothing leaves the machine'}{_paused(found, name)}"
+    yield f"{'articles':<14}{_counts(found['articles'])}"
     for name, states in found["deliveries"].items():
-        yield f"{name + ' owed':<12}{_counts(states)}"
+        yield f"{name + ' owed':<14}{_counts(states)}"
     if found["letters"]:
-        yield f"{'letters':<12}{_counts(found['letters'])}"
-    yield f"{'people':<12}{_counts(found['subscribers'])}"
-    yield f"{'editions':<12}{found['editions']}"
+        yield f"{'letters':<14}{_counts(found['letters'])}"
+    yield f"{'people':<14}{_counts(found['subscribers'])}"
+    yield f"{'editions':<14}{found['editions']}"
     if "all" in found["paused"]:
-        yield f"paused      everything: {found['paused']['all']}"
+        yield f"paused        everything: {found['paused']['all']}"
     for problem in found["problems"]:
-        yield f"PROBLEM     {problem}"
+        yield f"PROBLEM       {problem}"
     if not found["problems"]:
         yield "All is well."
 

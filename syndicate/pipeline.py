@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from syndicate.clock import Chance, Clock
 from syndicate.config import Settings
@@ -63,7 +64,7 @@ class Report:
 async def look(app: App) -> Report:
     """scan, publish, plan: everything short of sending. It reads the clock once, so that one pass has one now."""
     now = app.clock.now()
-    await note_channels(app)
+    await note_channels(app, now)
     scanned = await scan(app.sources, app.store, app.desk, now)
     published = await publish_if_changed(app.store, app.settings)
     planned = await plan(app.store, list(app.publics.values()), now)
@@ -71,13 +72,12 @@ async def look(app: App) -> Report:
     return Report(scanned=scanned, published=published, planned=planned, frozen=frozen)
 
 
-async def note_channels(app: App) -> None:
+async def note_channels(app: App, now: datetime) -> None:
     """Tell the ledger which channels and digests there are: a new one, and one that goes live, starts from here."""
     live = {name: public.channel.live for name, public in app.publics.items()}
     if app.post is not None:
         live["email"] = app.post.transport.live
     names = [digest.name for digest in app.settings.digests]
-    now = app.clock.now()
     if await app.store.read(ledger.channels_differ, live) or await app.store.read(editions.digests_differ, names):
         await app.store.write(ledger.sync_channels, live, now)
         await app.store.write(editions.sync_digests, names, now)
@@ -86,7 +86,7 @@ async def note_channels(app: App) -> None:
 async def catch_up(app: App) -> Report:
     """scan and publish: what commands for one-off sends need before they choose."""
     now = app.clock.now()
-    await note_channels(app)
+    await note_channels(app, now)
     scanned = await scan(app.sources, app.store, app.desk, now)
     published = await publish_if_changed(app.store, app.settings)
     return Report(scanned=scanned, published=published, planned=0, frozen=())

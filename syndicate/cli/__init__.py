@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from syndicate import __version__
@@ -83,7 +82,9 @@ def hoist(arguments: Sequence[str]) -> list[str]:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; every error is one clear sentence, never a traceback."""
     try:
-        code = app(hoist(arguments), standalone_mode=False)
+        app(hoist(arguments), prog_name="syndicate")
+    except SystemExit as end:
+        return int(end.code or 0)
     except ConfigError as error:
         for problem in error.problems:
             _say(str(problem))
@@ -94,19 +95,10 @@ def run(arguments: Sequence[str]) -> int:
     except SyndicateError as error:
         _say(str(error))
         return 1
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except click.Abort:
-        _say("stopped")
-        return 130
-    except KeyboardInterrupt:
-        _say("stopped")
-        return 130
     except BrokenPipeError:  # `syndicate articles | head`
         sys.stderr.close()
         return 0
-    return int(code or 0)
+    return 0
 
 
 def _say(text: str) -> None:
