@@ -80,9 +80,10 @@ class Issue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallToAction:
-    """The one button."""
+    """The one button. `text` is what the lead article says, whole; `label` fits on a button, "" where nothing does."""
 
     text: str
+    label: str
     url: str
 
 
@@ -205,13 +206,13 @@ class Templates:
             title=_one_line(said.title),
             subtitle=_one_line(said.subtitle),
             url=_clean(article.url),
-            summary=first_sentences(words, 2, limit=300),
-            sentence=first_sentences(words, 1, limit=160),
+            summary=first_sentences(words, 2, limit=420),
+            sentence=first_sentences(words, 1, limit=180),
             authors=tuple(_one_line(author) for author in said.authors),
             tags=tuple(_one_line(tag) for tag in said.tags),
             reading_time=article.reading_time,
             image=_clean(image) if good else "",
-            cta=first_sentences(_one_line(plain(said.cta)), 1, limit=90),
+            cta=first_sentences(_one_line(plain(said.cta)), 2, limit=300),
         )
 
     # --- Jinja ---
@@ -318,9 +319,20 @@ def first_sentences(text: str, count: int, *, limit: int) -> str:
     return " ".join(kept) or cut(text, limit)
 
 
+_FOLLOW = re.compile(
+    r"\b(?:follow(?:ing)?(?P<whom> (?:us|me|\w+)(?: on \w+)?)|(?:join|connect with) us(?: on \w+)?|síguenos(?: en \w+)?"
+    r"|folgen? (?:sie )?uns(?: auf \w+)?|suivez-nous(?: sur \w+)?)",
+    re.IGNORECASE,
+)
+
+
 def _call_to_action(cards: Sequence[Card], site: Site) -> CallToAction:
+    """The first card's words that has any; of a long sentence the button says only what to do."""
     text = next((card.cta for card in cards if card.cta), "")
-    return CallToAction(text=text, url=site.cta_url)
+    label = text if len(text) <= 48 else ""
+    if not label and (found := _FOLLOW.search(text)):
+        label = f"Follow{found['whom']}" if found["whom"] else found[0][:1].upper() + found[0][1:]
+    return CallToAction(text=text, label=label, url=site.cta_url)
 
 
 def _period(schedule: str) -> Literal["day", "week", "month", ""]:

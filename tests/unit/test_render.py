@@ -25,6 +25,7 @@ from tests.factories import make_article
 SITE = Site(title="Harbour & Hinterland", url="https://harbour.example", cta_url="https://harbour.example/follow")
 EMAIL = EmailSettings(sender="News <news@harbour.example>", postal_address="Quay 4\nBergen")
 WEEKLY = DigestSettings(name="weekly")
+SHIPPED = Templates()  # compiled once
 DAY = datetime(2026, 11, 20, 9, 0, tzinfo=ZoneInfo("Europe/Oslo"))
 
 
@@ -60,7 +61,7 @@ def digest(
     weekly: DigestSettings = WEEKLY,
     templates: Templates | None = None,
 ) -> Rendered:
-    return (templates or Templates()).render_digest(issue(cards, headlines, covered), site, weekly, email)
+    return (templates or SHIPPED).render_digest(issue(cards, headlines, covered), site, weekly, email)
 
 
 class Page(HTMLParser):
@@ -135,6 +136,23 @@ def test_there_is_one_button_with_the_leads_words() -> None:
     assert (SITE.cta_url, "Follow Harbour & Hinterland") in [(href, words.strip()) for href, words in no_words.links]
     without = digest([story(1)], site=SITE.model_copy(update={"cta_url": ""}))
     assert "Follow us" not in without.html + without.text
+
+
+@pytest.mark.parametrize(
+    ("words", "label"),
+    [
+        ("Stay ahead of all that moves in the harbour - follow us on LinkedIn for news!", "Follow us on LinkedIn"),
+        ("Stay updated on the harbour and its ships by following us on LinkedIn for more.", "Follow us on LinkedIn"),
+        ("¿Quiere saber qué pasa en el puerto cada día? Síguenos en LinkedIn para más.", "Síguenos en LinkedIn"),
+        ("Ready to see what the rest of the harbour is up to this week and the next?", "Follow Harbour & Hinterland"),
+    ],
+)  # fmt: skip
+def test_a_long_call_is_said_whole_and_the_button_says_what_to_do(words: str, label: str) -> None:
+    rendered = digest([story(1, cta=words)])
+    page = Page(rendered.html)
+    assert [said.strip() for href, said in page.links if href == SITE.cta_url] == [label]
+    assert words in page.words
+    assert words in " ".join(rendered.text.split())
 
 
 def test_the_footer_says_why_and_how_to_leave() -> None:
@@ -220,7 +238,7 @@ def test_an_article_cannot_forge_the_links_of_the_letter() -> None:
     clean, hostile = digest([story(1)]), digest([forged])
     assert hostile.html.count(UNSUBSCRIBE) == clean.html.count(UNSUBSCRIBE) == 1
     assert hostile.text.count(UNSUBSCRIBE) == clean.text.count(UNSUBSCRIBE) == 1
-    alone = Templates().render_article(forged, SITE, EMAIL, date=DAY)
+    alone = SHIPPED.render_article(forged, SITE, EMAIL, date=DAY)
     assert alone.html.count(UNSUBSCRIBE) == 1
     assert alone.text.count(UNSUBSCRIBE) == 1
 
@@ -258,7 +276,7 @@ def test_a_digest_that_grew_too_big_gives_up_cards_not_its_footer() -> None:
 
 def test_a_letter_of_one_article_holds_it_whole() -> None:
     body = "Intro with **weight**.\n\n## Part\n\n- one\n- two\n\n[there](/more/)\n\n<script>alert(1)</script>\n"
-    rendered = Templates().render_article(story(1, body=body, subtitle="Sub"), SITE, EMAIL, date=DAY)
+    rendered = SHIPPED.render_article(story(1, body=body, subtitle="Sub"), SITE, EMAIL, date=DAY)
     page = Page(rendered.html)
     assert "<strong>weight</strong>" in rendered.html
     assert ("https://example.org/more/", "there") in page.links
@@ -271,7 +289,7 @@ def test_a_letter_of_one_article_holds_it_whole() -> None:
 
 def test_a_very_long_article_is_cut_between_paragraphs_and_says_so() -> None:
     body = "\n\n".join(f"Paragraph {n} " + "word " * 60 for n in range(900))
-    rendered = Templates().render_article(story(1, body=body), SITE, EMAIL, date=DAY)
+    rendered = SHIPPED.render_article(story(1, body=body), SITE, EMAIL, date=DAY)
     assert len(rendered.html.encode()) <= SIZE_LIMIT
     assert "Paragraph 0 " in rendered.html
     assert "Read the rest on" in rendered.html
