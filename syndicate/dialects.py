@@ -74,6 +74,7 @@ _CONTENTS = re.compile(r"^[ \t]*+(?:\[TOC\]|\[\[toc\]\])[ \t]*+$", re.M | re.I)
 _BLANK_STRING = re.compile(r"\{(['\"`])([ \t\n]*+)\1\}")
 _TAG = re.compile(r"<(?P<slash>/?)(?P<name>[A-Za-z][\w.:-]*+)")
 _CLOSED_COMPONENT = re.compile(r"</([A-Z][\w.:-]*+)")
+_UNCLOSED = frozenset({"BR", "HR", "IMG", "P", "LI", "DT", "DD", "TR", "TD", "TH"})
 _PLAIN_ATTRIBUTE = re.compile(r"""([\w:@-]++)=("[^"<>]*"|'[^'<>]*')""")
 
 
@@ -341,10 +342,11 @@ def _components(text: str) -> str:
     for found in _TAG.finditer(text):
         if found.start() < at or tries > _PATIENCE:
             continue
-        component, before = found["name"][0].isupper(), text[max(0, found.start() - 1)]
+        name, before = found["name"], text[max(0, found.start() - 1)]
+        component = name[0].isupper() and not name.isupper()  # <A>, <TABLE> are HTML of the old school
         if before == "\\":
             continue
-        if component and found["name"] not in closed and before.isalnum():
+        if name[0].isupper() and name not in closed and name not in _UNCLOSED and before.isalnum():
             out += (text[at : found.start()], "&lt;")  # a type like Vec<String>, not a component
             at = found.start() + 1
             continue
@@ -354,7 +356,7 @@ def _components(text: str) -> str:
         if end < 0 or not (component or braces):
             continue
         attributes = text[found.end() : end - 1]
-        out += (text[at : found.start()], _replaced(found["slash"], found["name"], attributes))
+        out += (text[at : found.start()], _replaced(found["slash"], name, attributes))
         nested = nested or component
         at = end
     text = "".join((*out, text[at:])) if at else text
@@ -365,7 +367,7 @@ def _replaced(slash: str, name: str, attributes: str) -> str:
     plain = {key.lower(): value[1:-1] for key, value in _PLAIN_ATTRIBUTE.findall(attributes)}
     if name.lower() in ("image", "img", "figure", "picture", "staticimage") and plain.get("src"):
         return f'<img src="{plain["src"]}" alt="{escape(plain.get("alt", ""))}">'
-    if name[0].islower():
+    if name[0].islower() or name.isupper():
         kept = "".join(f' {key}="{value}"' for key, value in plain.items())
         return f"<{slash}{name}{kept}>" if name != "img" else ""
     if attributes.endswith("/"):

@@ -216,7 +216,10 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 _RULES = tuple((code, when, _compiled(pattern)) for code, when, pattern in _TEXT)
 _TITLE_RULES = tuple((code, when, _compiled(pattern)) for code, when, pattern in _TITLE)
-_TASK = _compiled(r"\b(?:<make>|provide) <few><few><piece>\b|\b(?:article|content|topic) (?:creation|generation)\b")
+_TASK = _compiled(
+    r"\b(?:<make>|provide) <few><few><piece>\b|\b<piece> (?:\w+ )?be <make>\b|"
+    r"\b(?:article|content|topic) (?:creation|generation)\b"
+)
 
 # --- judging ----------------------------------------------------------------------------------------------------------
 

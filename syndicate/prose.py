@@ -157,7 +157,7 @@ def sentences(text: str) -> list[str]:
     for paragraph in _PARAGRAPH.split(text):
         line, start = " ".join(paragraph.split()), 0
         for stop in _STOP.finditer(line):
-            if stop["mark"] is None or _ends_sentence(line, stop):
+            if stop["mark"] is None or _ends_sentence(line, start, stop):
                 end = stop.end("close") if stop["mark"] else stop.end()
                 found.append(line[start:end].strip())
                 start = stop.end()
@@ -165,7 +165,7 @@ def sentences(text: str) -> list[str]:
     return [sentence for sentence in found if sentence]
 
 
-def _ends_sentence(line: str, stop: re.Match[str]) -> bool:
+def _ends_sentence(line: str, start: int, stop: re.Match[str]) -> bool:
     following = stop["next"]
     if following.islower():
         return False  # "e.g. this", "yahoo! news", "so … it went"
@@ -180,7 +180,7 @@ def _ends_sentence(line: str, stop: re.Match[str]) -> bool:
     if last in _DOTTED:
         return False
     if last.isdigit() and len(last) <= 2:
-        return line[: stop.start()].strip() != last  # "1. First": a list's number, not a sentence
+        return line[start : stop.start()].strip() != last  # "1. First": a list's number
     return last == "i" or not _INITIALS.fullmatch(last)
 
 
