@@ -23,7 +23,7 @@ from syndicate.config.values import Secret, shown
 from syndicate.errors import Problem
 
 PREFIX = "SYNDICATE_"
-_EXEMPT = ("SYNDICATE_CONFIG",)
+_EXEMPT = ("SYNDICATE_CONFIG", "SYNDICATE_CRASH")
 _TRUTH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
