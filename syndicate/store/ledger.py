@@ -134,7 +134,11 @@ def past(connection: Connection, channel: str, day_start: datetime) -> Past:
     """What pacing must know: sent, on the wire and unknown count alike; what was rehearsed paces the rehearsal."""
     d = deliveries.c
     live = select(channels.c.live).where(channels.c.name == channel).scalar_subquery()
-    done = or_(d.state.in_(["claimed", "unknown"]), and_(d.state.in_(["sent", "rehearsed"]), d.live == live))
+    done = or_(
+        d.state.in_(["claimed", "unknown"]),
+        and_(d.state.in_(["sent", "rehearsed"]), d.live == live),
+        and_(d.state == "held", d.reason.startswith("by-hand:")),  # a person's turn counts, or he would get them all
+    )
     moment = func.coalesce(d.sent_at, d.due_at, d.planned_for)
     mine = and_(d.channel == channel, d.kind == "article")
     last, last_slot, today = connection.execute(
