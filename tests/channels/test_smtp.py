@@ -29,7 +29,8 @@ from syndicate.transports.session import Limits
 from syndicate.transports.smtp import Smtp
 from tests.doubles.smtp import DROP, HANG, SmtpDouble
 
-QUICK = Limits(connect=2, command=0.4, dot=0.4, quit=0.2)
+QUICK = Limits(connect=5, command=5, dot=5, quit=1)
+HASTY = Limits(connect=5, command=0.3, dot=0.3, quit=0.2)  # where silence is the point
 MESSAGE = (b"Subject: hello\r\nMessage-ID: <", b">\r\n\r\nwords\r\n..dotted\r\nend\r\n")
 
 
@@ -378,7 +379,7 @@ async def test_a_line_lost_before_the_dot_defers_and_is_not_in_doubt() -> None:
 @pytest.mark.parametrize("after", [DROP, HANG])
 async def test_a_line_lost_after_the_dot_is_in_doubt(after: str) -> None:
     async with SmtpDouble(accept_then=after) as server:
-        verdict = (await send(smtp(server.port), [envelope(1)]))[0]
+        verdict = (await send(smtp(server.port, limits=HASTY), [envelope(1)]))[0]
         assert (verdict.fate, verdict.in_doubt) == (Fate.DEFERRED, True)
         assert len(server.world) == 1
 
@@ -436,7 +437,7 @@ async def test_a_fresh_connection_that_breaks_is_reported_not_hammered() -> None
 )
 async def test_a_silent_server_is_left_after_the_time_limit(verb: str, fate: Fate) -> None:
     async with SmtpDouble(faults={verb: [HANG]}) as server:
-        verdict = (await send(smtp(server.port), [envelope(1)]))[0]
+        verdict = (await send(smtp(server.port, limits=HASTY), [envelope(1)]))[0]
         assert verdict.fate is fate
         assert "no answer within" in verdict.answer
 
