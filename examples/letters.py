@@ -113,7 +113,7 @@ def samples() -> dict[str, Rendered]:
     ar = SITE.model_copy(update={"title": "الميناء وما وراءه", "language": "ar"})
 
     def digest(what: Contents, site: Site = SITE) -> Rendered:
-        return templates.render_digest(what, site, WEEKLY, EMAIL)
+        return templates.render_digest(what, site, WEEKLY, EMAIL)[1]
 
     return {
         "digest": digest(contents(mixed[:8], mixed[8:])),

@@ -160,8 +160,8 @@ def render_edition(
     press: Press, digest: DigestSettings, contents: Contents, now: datetime
 ) -> tuple[Contents, dict[str, object]]:
     """The edition as it came out (cards that did not fit became headlines) and its frozen payload."""
-    rendered = press.templates.render_digest(contents, press.settings.site, digest, press.email)
-    return contents, compose(press, rendered, contents.slug, digest.name, now)
+    fitted, rendered = press.templates.render_digest(contents, press.settings.site, digest, press.email)
+    return fitted, compose(press, rendered, fitted.slug, digest.name, now)
 
 
 def compose(press: Press, rendered: Rendered, slug: str, list_name: str, now: datetime) -> dict[str, object]:

@@ -104,8 +104,8 @@ class _Pump:
             while group := await self._next(settled):
                 settled = []
                 crashpoint("claim.done")
-                envelopes = [self._envelope(to) for to in group]
                 attempts = {to.letter: to.attempt for to in group}
+                envelopes = [made for to in group if (made := self._envelope(to, settled))]
                 try:
                     async for verdict in line.send(envelopes):
                         settled.append(self._judge(verdict, attempts[verdict.letter]))
@@ -122,14 +122,17 @@ class _Pump:
             letters.settle_and_claim, self.mailing, self.owner.id, settled, trouble, self.clock.now(), limit
         )
 
-    def _envelope(self, to: Recipient) -> Envelope:
+    def _envelope(self, to: Recipient, settled: list[LetterSettlement]) -> Envelope | None:
+        """The letter for one person; one that cannot be written fails alone."""
+        try:
+            pieces = self.stencil.fill(self.post.person(self.mailing, to))
+        except ValueError as error:
+            settled.append(LetterSettlement(letter=to.letter, state=LetterState.FAILED, answer=str(error)))
+            return None
         return Envelope(
-            letter=to.letter,
-            sender=self.stencil.sender,
-            recipient=to.email,
-            pieces=self.stencil.fill(self.post.person(self.mailing, to)),
+            letter=to.letter, sender=self.stencil.sender, recipient=to.email, pieces=pieces,
             edition=self.mailing.payload["slug"],
-        )
+        )  # fmt: skip
 
     def _judge(self, verdict: Verdict, attempt: int) -> LetterSettlement:
         self.verdicts += 1

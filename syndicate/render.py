@@ -100,8 +100,11 @@ class Templates:
 
     def render_digest(
         self, contents: Contents, site: Site, settings: DigestSettings, email: EmailSettings, links: Links = MARKS
-    ) -> Rendered:
-        """Render an edition. Where the HTML grows too big the last cards become headlines, then the last lines go."""
+    ) -> tuple[Contents, Rendered]:
+        """Render an edition; returns what is in it then, and its text.
+
+        Where the HTML grows too big the last cards become headlines, then the last headlines are only counted.
+        """
         cards, headlines, more = list(contents.cards), list(contents.headlines), contents.more
         if not cards:
             raise SyndicateError(f"edition {contents.slug} has no articles")
@@ -109,7 +112,7 @@ class Templates:
             fitted = replace(contents, cards=tuple(cards), headlines=tuple(headlines), more=more)
             rendered = self._digest(fitted, site, settings, email, links)
             if len(rendered.html.encode()) <= SIZE_LIMIT or not (cards[1:] or headlines):
-                return rendered
+                return fitted, rendered
             if len(cards) > 1:
                 headlines.insert(0, cards.pop())
             else:

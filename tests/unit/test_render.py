@@ -61,7 +61,7 @@ def digest(
     weekly: DigestSettings = WEEKLY,
     templates: Templates | None = None,
 ) -> Rendered:
-    return (templates or SHIPPED).render_digest(issue(cards, headlines, covered), site, weekly, email)
+    return (templates or SHIPPED).render_digest(issue(cards, headlines, covered), site, weekly, email)[1]
 
 
 class Page(HTMLParser):
