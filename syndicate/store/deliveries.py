@@ -106,7 +106,7 @@ def put(
     new round. Raises UsageError where an earlier one is under way or unknown.
     """
     row = _latest(connection, channel, article["id"])
-    live = bool(connection.scalar(select(channels.c.live).where(channels.c.name == channel)))
+    live = _is_live(connection, channel)
     values = {"state": "planned", "planned_for": at, "due_at": at, "by_hand": True, "approved": True, "live": live}
     if row is None or (row.state == "sent" and again):
         made = connection.execute(
@@ -123,8 +123,9 @@ def put(
         return Put(row.id, already=f"sent to {channel} on {row.sent_at:%Y-%m-%d %H:%M} UTC{where}")
     if row.state in ("claimed", "unknown"):
         raise UsageError(f"delivery {row.id} to {channel} is {row.state}: {row.reason or 'somebody is at it'}")
-    taken = {**values, "reason": None, "owner": None, "attempts": 0, "crashes": 0, "payload": None}
+    taken = {**values, "reason": None, "owner": None, "crashes": 0, "payload": None}  # attempts only ever grow
     connection.execute(update(deliveries).where(deliveries.c.id == row.id).values(taken))
+    _forget_doubt(connection, row.id)
     return Put(row.id, fresh=False)
 
 
@@ -135,6 +136,10 @@ def _latest(connection: Connection, channel: str, subject: str) -> AnyRow | None
         .order_by(deliveries.c.round.desc())
         .limit(1)
     ).first()
+
+
+def _is_live(connection: Connection, channel: str) -> bool:
+    return bool(connection.scalar(select(channels.c.live).where(channels.c.name == channel)))
 
 
 def _row(connection: Connection, delivery: int) -> AnyRow:
@@ -161,8 +166,11 @@ def retry(connection: Connection, delivery: int, now: datetime) -> str:
     connection.execute(
         update(deliveries)
         .where(deliveries.c.id == delivery)
-        .values(state="planned", planned_for=now, due_at=now, by_hand=True, reason=None, attempts=0, crashes=0)
-    )
+        .values(
+            state="planned", planned_for=now, due_at=now, by_hand=True, reason=None, crashes=0,
+            live=_is_live(connection, row.channel),
+        )
+    )  # fmt: skip
     _forget_doubt(connection, delivery)
     return f"delivery {delivery} is due again"
 
