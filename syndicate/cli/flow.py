@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +12,7 @@ from syndicate.cli.session import Session
 from syndicate.errors import UsageError
 
 if TYPE_CHECKING:
-    from syndicate.pipeline import App, Report
+    from syndicate.pipeline import Report
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would go out; write nothing.")]
@@ -50,12 +47,13 @@ def run(
 
 async def _once(session: Session) -> int:
     from syndicate.app import open_app
+    from syndicate.cli.progress import progress, stop_on_signals
     from syndicate.pipeline import run_pass
     from syndicate.store import deliveries, pauses
 
-    async with open_app(session.settings, session.clock, "once") as app, _stop_on_signals(app):
+    async with open_app(session.settings, session.clock, "once") as app, stop_on_signals(app):
         begun = app.clock.now()
-        async with _progress(session, app):
+        async with progress(session, app):
             report = await run_pass(app)
         troubled = await app.store.read(deliveries.troubled_since, begun)
         faults = await app.store.read(pauses.faults)
@@ -98,37 +96,6 @@ def _check_reach(session: Session) -> None:
     if real:
         text = f"is {settings.web.public_url}: nobody at {real[0]} could follow the links; set your public address"
         raise ConfigError([Problem("web.public_url", text)])
-
-
-@contextlib.asynccontextmanager
-async def _stop_on_signals(app: App) -> AsyncIterator[None]:
-    """SIGTERM and SIGINT: nothing more is claimed, what is on the wire is finished."""
-    import signal
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, app.stop.set)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-
-
-@contextlib.asynccontextmanager
-async def _progress(session: Session, app: App) -> AsyncIterator[None]:
-    """A bar over the letters, while they go and somebody looks."""
-    if not sys.stderr.isatty() or session.verbosity < 0:
-        yield
-        return
-    from syndicate.cli.progress import letters_bar
-
-    watching = asyncio.create_task(letters_bar(app))
-    try:
-        yield
-    finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
 
 
 # --- one-off sends ----------------------------------------------------------------------------------------------------

@@ -27,10 +27,10 @@ async def articles(
 ) -> int:
     """Send articles now, or plan them for `at`; returns the exit code."""
     from syndicate.app import open_app
-    from syndicate.cli.flow import _progress, _stop_on_signals
+    from syndicate.cli.progress import progress, stop_on_signals
     from syndicate.pipeline import catch_up
 
-    async with open_app(session.settings, session.clock, "send") as app, _stop_on_signals(app):
+    async with open_app(session.settings, session.clock, "send") as app, stop_on_signals(app):
         await catch_up(app)
         chosen = await _find(app, references)
         await _ask(session, app, chosen, channels, yes)
@@ -39,7 +39,7 @@ async def articles(
             for channel in channels:
                 ids += await _put(session, app, article, channel, at, again)
         if at is None and ids:
-            async with _progress(session, app):
+            async with progress(session, app):
                 await _carry_out(app, ids)
         return await _tell(session, app, ids, at)
 
@@ -162,12 +162,12 @@ async def test_articles(session: Session, references: Sequence[str], address: st
 async def digest(session: Session, wanted: DigestSettings, *, yes: bool) -> int:
     """Make an edition now and send it; returns the exit code when nothing is due any more."""
     from syndicate.app import open_app
-    from syndicate.cli.flow import _progress, _stop_on_signals
+    from syndicate.cli.progress import progress, stop_on_signals
     from syndicate.freeze import freeze, window_by_hand
     from syndicate.pipeline import catch_up, send_now
     from syndicate.store import subscribers
 
-    async with open_app(session.settings, session.clock, "digest") as app, _stop_on_signals(app):
+    async with open_app(session.settings, session.clock, "digest") as app, stop_on_signals(app):
         await catch_up(app)
         assert app.press is not None
         await send_now(app, [])  # what an earlier one left due
@@ -182,7 +182,7 @@ async def digest(session: Session, wanted: DigestSettings, *, yes: bool) -> int:
         if app.press.live:
             session.confirm(_question(app.press, window.contents, people), yes=yes, mails_people=people > 0)
         delivery = await freeze(app.press, app.store, wanted, window, now, by_hand=True)
-        async with _progress(session, app):
+        async with progress(session, app):
             await send_now(app, [])
         return await _tell(session, app, [delivery] if delivery is not None else [], None)
 

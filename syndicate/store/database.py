@@ -21,13 +21,12 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from syndicate.errors import StoreError
-from syndicate.store.schema import HEAD, settings
+from syndicate.store.schema import APPLICATION_ID, HEAD, settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
 AnyRow = Row[*tuple[Any, ...]]
 
-APPLICATION_ID = 0x53594E44  # "SYND", in the file's header: tells our database from somebody else's
 BUSY_MS = 30_000
 PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": BUSY_MS, "mmap_size": 0}
 LEAST_SQLITE = (3, 35)  # RETURNING

@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
-from syndicate.store.database import APPLICATION_ID
+from syndicate.store.schema import APPLICATION_ID
 
 FOLDER = Path(__file__).parent / "migrations"
 

@@ -26,6 +26,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 HEAD = "0001"
 """The newest migration; equal in the database = no need to load the migration tool (it costs 0.4 s)."""
 
+APPLICATION_ID = 0x53594E44
+""""SYND", in the SQLite file's header: tells our database from somebody else's."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
