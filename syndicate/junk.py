@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import IntEnum
 
 from syndicate.article import Manuscript
 from syndicate.markdown import count_words, cut, folded_words, plain, to_text
@@ -18,7 +18,7 @@ SHORT = 260  # words; phrases that a real article may hold as well count only in
 STUB = 12  # words; a body that small which only promises content has none
 OPENING = 400  # characters: where a machine says so that the rest is none
 _LOOKED_AT = 6_000  # characters of a short body
-_BEGINNING = 4_000  # characters of a long body that are parsed to find its opening
+_BEGINNING = 1_000  # characters of a long body that are parsed to find its opening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +33,12 @@ class Evidence:
         return f"{self.code}: the {self.where} says “{cut(self.quote, 90)}”"
 
 
-class When(Enum):
-    """What a phrase must be found in to count."""
+class When(IntEnum):
+    """What a phrase must be found in to count; each kind of text admits the phrases of those before it too."""
 
-    ALWAYS = auto()  # the title, or the opening of description or body: nobody but a machine begins so
-    SHORT = auto()  # a text too short to be the article that merely quotes it
-    TASK = auto()  # a short text that also speaks of generating, creating, writing content
+    ALWAYS = 0  # the title, or the opening of description or body: nobody but a machine begins so
+    SHORT = 1  # a text too short to be the article that merely quotes it
+    TASK = 2  # a short text that also speaks of generating, creating, writing content
 
 
 # --- phrases ----------------------------------------------------------------------------------------------------------
@@ -221,6 +221,11 @@ _TASK = _compiled(
     r"\b(?:article|content|topic) (?:creation|generation)\b"
 )
 
+# What every phrase that counts always holds: most articles are done after one search.
+_HINT = re.compile(
+    r"sorry|afraid|apolog|unfortunately|as (?:an? )?(?:ai|artificial|large|language)\b|\bi(?:'m| am) |error\W", re.I
+)
+
 # --- judging ----------------------------------------------------------------------------------------------------------
 
 
@@ -229,17 +234,16 @@ def evidence(manuscript: Manuscript) -> tuple[Evidence, ...]:
     title, description = _straight(plain(manuscript.title)), _straight(plain(manuscript.description))[:_LOOKED_AT]
     words = manuscript.words or count_words(manuscript.body)
     body = _straight(to_text(manuscript.body[:_BEGINNING] if words > SHORT else manuscript.body))[:_LOOKED_AT]
-    when = {When.ALWAYS}
+    kind = When.ALWAYS
     if words <= SHORT:
-        when.add(When.SHORT)
-        if any(_TASK.search(text) for text in (title, _straight(manuscript.subtitle), description, body)):
-            when.add(When.TASK)
+        told = (title, _straight(manuscript.subtitle), description, body)
+        kind = When.TASK if any(map(_TASK.search, told)) else When.SHORT
     found: dict[str, Evidence] = {}
     for one in (
-        *_phrases(when, "title", title, _TITLE_RULES),
-        *_phrases(when - {When.SHORT, When.TASK}, "title", title, _RULES),
-        *_phrases(when, "description", description, _RULES),
-        *_phrases(when, "body", body, _RULES),
+        *_phrases(kind, "title", title, _TITLE_RULES),
+        *_phrases(When.ALWAYS, "title", title, _RULES),
+        *_phrases(kind, "description", description, _RULES),
+        *_phrases(kind, "body", body, _RULES),
         *_leftovers(title, body, words),
     ):
         found.setdefault(one.code, one)
@@ -249,12 +253,13 @@ def evidence(manuscript: Manuscript) -> tuple[Evidence, ...]:
 _Compiled = tuple[tuple[str, When, re.Pattern[str]], ...]
 
 
-def _phrases(when: set[When], where: str, text: str, rules: _Compiled) -> Iterator[Evidence]:
+def _phrases(kind: When, where: str, text: str, rules: _Compiled) -> Iterator[Evidence]:
+    opening = text[:OPENING]
+    hinted = rules is _TITLE_RULES or _HINT.search(opening)
     for code, needed, pattern in rules:
-        if needed not in when:
+        if needed > kind or (needed is When.ALWAYS and not hinted):
             continue
-        said = pattern.search(text[:OPENING] if needed is When.ALWAYS else text)
-        if said:
+        if said := pattern.search(opening if needed is When.ALWAYS else text):
             yield Evidence(code=code, where=where, quote=_quoted(text, said))
 
 

@@ -153,16 +153,18 @@ def sentences(text: str) -> list[str]:
 
     Abbreviations, initials and numbers end none; a paragraph does.
     """
-    found = []
+    return list(_each_sentence(text))
+
+
+def _each_sentence(text: str) -> Iterator[str]:
     for paragraph in _PARAGRAPH.split(text):
         line, start = " ".join(paragraph.split()), 0
         for stop in _STOP.finditer(line):
             if stop["mark"] is None or _ends_sentence(line, start, stop):
-                end = stop.end("close") if stop["mark"] else stop.end()
-                found.append(line[start:end].strip())
+                yield line[start : stop.end("close") if stop["mark"] else stop.end()].strip()
                 start = stop.end()
-        found.append(line[start:].strip())
-    return [sentence for sentence in found if sentence]
+        if rest := line[start:].strip():
+            yield rest
 
 
 def _ends_sentence(line: str, start: int, stop: re.Match[str]) -> bool:
@@ -195,7 +197,7 @@ def summary(text: str, limit: int) -> str:
     window = text.lstrip()[: limit * _CLUSTER_CAP]
     kept: list[str] = []
     used = 0
-    for sentence in sentences(window):
+    for sentence in _each_sentence(window):
         used += grapheme_count(sentence) + bool(kept)
         if used > limit:
             break
