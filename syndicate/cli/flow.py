@@ -42,6 +42,7 @@ def run(
         raise typer.Exit(session.run(_once(session)))
     from syndicate.daemon import serve
 
+    session.listen(session.verbosity)
     raise typer.Exit(session.run(serve(settings, session.clock, session.say)))
 
 

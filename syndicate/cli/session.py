@@ -38,10 +38,16 @@ class Session:
         from syndicate import config, logs
 
         settings = config.load(self.config_path, os.environ)
-        logs.setup(self.verbosity, json=False, stream=sys.stderr)
+        self.listen(self.verbosity - 1)
         for secret in config.secrets_of(settings):
             logs.hide(secret)
         return settings
+
+    def listen(self, verbosity: int) -> None:
+        """Show the log on stderr: a one-off command says in words what it did, the daemon has its log for that."""
+        from syndicate import logs
+
+        logs.setup(verbosity, json=False, stream=sys.stderr)
 
     @cached_property
     def clock(self) -> SystemClock:
