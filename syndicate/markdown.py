@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache, lru_cache
 from html import escape, unescape
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from syndicate.dialects import to_commonmark
@@ -133,7 +134,7 @@ _VALUES = {
 _CLASSES = {"div": {"footnote-definition"}, "sup": {"footnote-reference", "footnote-definition-label"}}
 
 _CELL_STYLE = re.compile(r'<(t[dh]) style="text-align: (left|right|center)">')
-_ABSOLUTE = ('href="http://', 'href="https://', 'href="mailto:', 'src="http://', 'src="https://')
+_ABSOLUTE = ("http://", "https://", "mailto:")
 _MAYBE_USELESS = re.compile(r'<(img|input)((?: [\w-]+="[^"]*")*+)>')
 _HEADING = re.compile(r"<(h[1-6])(?: [^<>]*)?>(.*?)</\1>\s*", re.S)
 _INSIDE_HEADING = re.compile(r"<[^<>]*>")
@@ -155,7 +156,7 @@ def to_html(body: str, *, base_url: str, title: str = "") -> str:
     html = _rendered(to_commonmark(body))
     if len(html) > GROWTH * len(body) + 1_000 or _depth(html) > DEEPEST:
         return _escaped(body)
-    html = _cleaner(base_url if _has_relative(html) else "").clean(html)
+    html = _cleaner(base_url if _has_relative(html, body) else "").clean(html)
     if "<img" in html or "<input" in html:
         html = _MAYBE_USELESS.sub(_useful, html)
     if "&#" in body:
@@ -189,12 +190,12 @@ def _options() -> Any:
     return Options.ENABLE_TABLES | Options.ENABLE_FOOTNOTES | Options.ENABLE_TASKLISTS | Options.ENABLE_STRIKETHROUGH
 
 
-def _has_relative(html: str) -> bool:
+def _has_relative(html: str, body: str) -> bool:
     """Whether an address may need the base; asked because the one sanitiser without a base is ready made."""
-    if "=" not in html:
-        return False
-    html = html.lower()
-    return sum(map(html.count, ("href=", "src="))) != sum(map(html.count, _ABSOLUTE))
+    if "<" in body:
+        return True  # HTML of the author's own, written in any way
+    parts = html.split('="')
+    return any(name.endswith(("href", "src")) and not value.startswith(_ABSOLUTE) for name, value in pairwise(parts))
 
 
 @lru_cache(maxsize=16)
