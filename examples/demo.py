@@ -10,18 +10,14 @@ import email.policy
 import hashlib
 import html
 import json
-import os
 import re
+import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import textwrap
-import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
@@ -30,89 +26,14 @@ from xml.etree import ElementTree
 
 from rich.console import Console
 from rich.text import Text
+from stage import ROOT, Stage, Trouble, accepted, double
 
-ROOT = Path(__file__).resolve().parent.parent
 OURS = ROOT / "examples" / "articles"
 FRIDAY = datetime(2026, 3, 6, 9, tzinfo=UTC)  # the moment for which the sample articles were written
 EARLY = timedelta(minutes=90)  # the files come in that long before the slots of nine o'clock
+SHOWN = 6  # lines of a kind
 GMAIL_CLIPS_AT = 102  # KB of HTML; Gmail hides what is longer behind a link
 READERS = ("ada@readers.example", "bo@readers.example", "cleo@readers.example")
-FEEDS = ("feed.xml", "atom.xml", "feed.json")
-
-SETTINGS = """\
-data = "var"
-[site]
-title = "The Harbour Lamp"
-url = "https://harbourlamp.example"
-cta_url = "https://linkedin.example/company/harbour-lamp"
-[[sources]]
-path = {folder}
-[review]
-first_run = "announce"
-max_new = 1000
-delay = "0s"
-settle = "0s"
-[linkedin]
-live = {live}
-author = "urn:li:person:abcd1234"
-access_token = "of-no-use"
-api_url = {api_url}
-"""
-MAIL = """\
-[web]
-public_url = "https://news.harbourlamp.example"
-[email]
-live = false
-sender = "The Harbour Lamp <lamp@harbourlamp.example>"
-postal_address = "The Harbour Lamp, 1 North Quay, Pellamouth"
-[[digests]]
-name = "weekly"
-schedule = {schedule}
-"""
-
-
-class Trouble(Exception):
-    """A step that did not end as it should; the text shows the command's own words."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """The program with one configuration, over one folder of articles."""
-
-    home: Path
-    folder: Path
-
-    @property
-    def data(self) -> Path:
-        return self.home / "var"
-
-    def configure(self, *, api_url: str = "https://api.linkedin.com", live: bool = False, mail: str = "") -> None:
-        self.home.mkdir(parents=True, exist_ok=True)
-        text = SETTINGS.format(folder=json.dumps(str(self.folder)), live=str(live).lower(), api_url=json.dumps(api_url))
-        (self.home / "demo.toml").write_text(text + mail, "utf-8")
-
-    def run(self, now: datetime, *words: str, crash: str = "") -> subprocess.CompletedProcess[str]:
-        """One command, on a clock that starts at `now`; with `crash` it is killed at the place of that name."""
-        given = {name: value for name, value in os.environ.items() if not name.startswith("SYNDICATE_")}
-        if crash:
-            given["SYNDICATE_CRASH"] = crash
-        config = str(self.home / "demo.toml")
-        command = [sys.executable, "-m", "syndicate", "--config", config, "--now", now.isoformat(), "--json", *words]
-        return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=300)
-
-    def ask(self, now: datetime, *words: str) -> Any:
-        """The JSON document that a command answers; None where it has none."""
-        done = self.run(now, *words)
-        if done.returncode:
-            said = done.stderr.strip() or done.stdout.strip()
-            raise Trouble(f"syndicate {' '.join(words)} ended with {done.returncode}:\n{said}")
-        return json.loads(done.stdout) if done.stdout.strip() else None
-
-    def outbox(self, channel: str) -> list[Path]:
-        return sorted((self.data / "outbox" / channel).glob("[!.]*"))
-
-    def feeds(self) -> list[bytes]:
-        return [(self.data / "public" / name).read_bytes() for name in FEEDS]
 
 
 # --- the screen ------------------------------------------------------------------------------------------------------
@@ -161,39 +82,54 @@ def read(stage: Stage, now: datetime) -> list[dict[str, Any]]:
     mended = [article for article in catalogue if article["repairs"]]
     parts = [f"{number} {state}" for state in ("ready", *STYLES) if (number := states[state])]
     repaired = f", {len(mended)} of them repaired" if mended else ""
-    head(1, "Read", f"{count(len(catalogue), 'file')}{repaired}: {', '.join(parts)}")
-    for article in sorted(mended, key=lambda one: str(one["path"])):
-        say(f"repaired  {change(stage, article)}", "green")
+    head(1, "Read", f"{count(len(catalogue), 'file')}{repaired}: {', '.join(parts) or 'no article here'}")
+    mended.sort(key=lambda one: str(one["path"]))
+    some([f"repaired  {change(stage, one)}" for one in mended], "green")
     for state, style in STYLES.items():
-        for article in (one for one in catalogue if one["state"] == state):
-            why = re.sub(r" \([^()]*\)$", "", article["reasons"][0])
-            say(f"{state:<9} {article['path']}  {why}", style)
+        some([f"{state:<9} {name(one)}  {why(one)}" for one in catalogue if one["state"] == state], style)
     return catalogue
+
+
+def some(lines: list[str], style: str) -> None:
+    """The first of them; a folder of hundreds would fill the screen."""
+    for line in lines[:SHOWN]:
+        say(line, style)
+    if len(lines) > SHOWN:
+        say(f"          and {len(lines) - SHOWN} more", style)
+
+
+def name(article: dict[str, Any]) -> str:
+    path: str = article["path"]
+    return path if len(path) <= 36 else f"…{path[-35:]}"
+
+
+def why(article: dict[str, Any]) -> str:
+    return re.sub(r" \([^()]*\)$", "", article["reasons"][0])
 
 
 def change(stage: Stage, article: dict[str, Any]) -> str:
     """`file:line  what the line says -> what is published`, cut to the words around the first mended place."""
-    path, first, more = article["path"], article["repairs"][0], len(article["repairs"]) - 1
+    first, more = article["repairs"][0], len(article["repairs"]) - 1
     rest = f"  +{more} more" if more else ""
     match = re.match(r"line (\d+): (.*)", first)
     if not match:
-        return f"{path}  {first}{rest}"
-    lines = (stage.folder / path).read_bytes().decode("utf-8", "replace").splitlines()
+        return f"{name(article)}  {first}{rest}"
+    lines = (stage.folder / article["path"]).read_bytes().decode("utf-8", "replace").splitlines()
     written = lines[int(match[1]) - 1]
     key, _, value = written.partition(": ")
     after = article.get(key)
     shown = around(value, after) if isinstance(after, str) else decoded(stage, article, written)
-    return f"{path}:{match[1]}  {shown or match[2]}{rest}"
+    return f"{name(article)}:{match[1]}  {shown or match[2]}{rest}"
 
 
 def around(value: str, after: str) -> str:
     """Two words of both sides: what needed the mending, and a neighbour."""
     quote = value[0] if value[:1] in ("'", '"') else ""
     words, published = value.strip("'\" ").split(), after.split()
-    if len(words) != len(published):
+    at = next((n for n, word in enumerate(words) if re.search(r"['\"]" if quote else ":$", word)), None)
+    if at is None or len(words) != len(published):
         return ""
-    at = next((n for n, word in enumerate(words) if re.search(r"['\"]|:$", word)), 0)
-    start = max(0, at - 1) if words[at].endswith(":") else at
+    start = at if quote else max(0, at - 1)
     end = start + 2
     dots = ("…" if start else "", "…" if end < len(words) else "")
     before, then = (dots[0] + " ".join(side[start:end]) + dots[1] for side in (words, published))
@@ -221,7 +157,7 @@ def feed(stage: Stage, now: datetime) -> None:
     listed = [item["id"] for item in json.loads(as_json)["items"]]
     valid = all(item.findtext(name) for item in items for name in ("title", "link", "guid", "pubDate"))
     valid = valid and sorted(ids) == sorted(others) == sorted(listed) and len(set(ids)) == len(ids)
-    again = Stage(home=stage.home / "again", folder=stage.folder)
+    again = replace(stage, home=stage.home / "again")
     stage.ask(now, "feeds", "--output", str(again.data / "public"))
     words = "valid RSS, Atom and JSON Feed with the same ids" if valid else "NOT VALID"
     stable = "written twice: the same bytes" if again.feeds() == [rss, atom, as_json] else "WRITTEN TWICE: OTHERS"
@@ -235,19 +171,19 @@ def choose(plan: list[dict[str, Any]], now: datetime) -> None:
     chosen = [one for one in ours if moment(one) and moment(one) - now < timedelta(minutes=1)]
     head(3, "Choose", f"LinkedIn: {len(chosen)} of {count(len(ours), 'article')} now, at {now:%H:%M}")
     for one in chosen:
-        score, _, why = one["reason"].partition("; ")
-        say(f"{one['title']}  ({why})", "green")
+        score, _, allowed = one["reason"].partition("; ")
+        say(f"{one['title']}  ({allowed})", "green")
         say(score, "green")
     for one in (one for one in ours if one not in chosen and moment(one)):
         say(f"then {moment(one):%a %H:%M}  {points(one)}  {one['title']}", "dim")
-    reasons: dict[str, list[dict[str, Any]]] = {}
+    lost: dict[str, list[dict[str, Any]]] = {}
     for one in (one for one in ours if not moment(one)):
-        reasons.setdefault(one["reason"].partition("; ")[2] or one["reason"], []).append(one)
-    for why, waiting in reasons.items():
-        for one in sorted(waiting, key=points, reverse=True)[:5]:
+        lost.setdefault(one["reason"].partition("; ")[2] or one["reason"], []).append(one)
+    for because, waiting in lost.items():
+        for one in sorted(waiting, key=points, reverse=True)[:SHOWN]:
             say(f"{one['state']:<14}  {points(one)}  {one['title']}", "dim")
-        more = f"and {len(waiting) - 5} more: " if len(waiting) > 5 else ""
-        for line in textwrap.wrap(more + why, WIDTH - len(INDENT) - 4)[:2]:
+        more = f"and {len(waiting) - SHOWN} more: " if len(waiting) > SHOWN else ""
+        for line in textwrap.wrap(more + because, WIDTH - len(INDENT) - 4)[:2]:
             say(f"    {line}", "dim")
 
 
@@ -299,12 +235,13 @@ def mail(stage: Stage, now: datetime, catalogue: list[dict[str, Any]]) -> None:
 # --- 6 crash ---------------------------------------------------------------------------------------------------------
 
 
-def crash(home: Path, source: Path, article: str, now: datetime) -> None:
+def crash(ours: Stage, article: str, now: datetime) -> None:
     """Killed between LinkedIn's yes and our note of it, then started again."""
-    stage = Stage(home=home, folder=home / "articles")
+    home = ours.home / "crash"
+    stage = replace(ours, home=home, folder=home / "articles")
     copy = stage.folder / article
     copy.parent.mkdir(parents=True)
-    shutil.copyfile(source / article, copy)
+    shutil.copyfile(ours.folder / article, copy)
     with double(home) as port:
         stage.configure(live=True, api_url=f"http://127.0.0.1:{port}")
         killed = stage.run(now, "run", "--once", crash="social.accepted")
@@ -319,33 +256,8 @@ def crash(home: Path, source: Path, article: str, now: datetime) -> None:
     say(f"started again: the double shows {count(accepted(home), 'post')}, ours says {said}")
 
 
-def accepted(home: Path) -> int:
-    """Posts that the double took, from its own file."""
-    world = home / "double.jsonl"
-    return len(world.read_text("utf-8").splitlines()) if world.exists() else 0
-
-
 def states(stage: Stage, now: datetime) -> str:
     return ", ".join(one["state"] for one in stage.ask(now, "deliveries", "--channel", "linkedin"))
-
-
-@contextmanager
-def double(home: Path) -> Iterator[int]:
-    """LinkedIn's double as a process of its own; gives its port."""
-    port = home / "double.port"
-    world = str(home / "double.jsonl")
-    command = [sys.executable, "-m", "tests.doubles.linkedin", "--port-file", str(port), "--world", world]
-    process = subprocess.Popen([*command, "--token", "of-no-use"], cwd=ROOT)
-    try:
-        until = time.monotonic() + 20
-        while not port.exists():
-            if process.poll() is not None or time.monotonic() > until:
-                raise Trouble("LinkedIn's double did not start")
-            time.sleep(0.02)
-        yield int(port.read_text())
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 # --- 7 again, and the whole ------------------------------------------------------------------------------------------
@@ -400,14 +312,14 @@ def later_run(stage: Stage, now: datetime) -> None:
     head(5, "Mail", f"{count(did.letters, 'new letter')}, {len(stage.outbox('email'))} in the outbox")
     if (stage.home / "crash").exists():
         head(6, "Crash", f"not again: the double still shows {count(accepted(stage.home / 'crash'), 'post')}")
-    idle = not (did.changed or did.posts or did.letters)
-    say(f"{'There is nothing new' if idle else 'That was new'}; all of it once more after:  rm -r {short(stage.home)}")
+    news = "That was new" if did.changed or did.posts or did.letters else "There is nothing new"
+    say(f"{news}; all of it once more after:  rm -r {shlex.quote(short(stage.home))}")
 
 
 def first(stage: Stage, nine: datetime, schedule: str) -> None:
     """All seven steps over an empty ledger."""
     early = nine - EARLY
-    stage.configure(mail=MAIL.format(schedule=json.dumps(schedule)))
+    stage.configure(digest=schedule)
     stage.ask(early, "run", "--once")
     for reader in READERS:
         stage.ask(early + timedelta(minutes=1), "subscribers", "add", reader)
@@ -420,30 +332,35 @@ def first(stage: Stage, nine: datetime, schedule: str) -> None:
     mail(stage, nine + timedelta(minutes=1), catalogue)
     paths = {article["id"]: article["path"] for article in catalogue}
     if candidates := [one for one in plan if one["channel"] == "linkedin"]:
-        crash(stage.home / "crash", stage.folder, paths[candidates[0]["article"]], nine)
+        crash(stage, paths[candidates[0]["article"]], nine)
     head(7, "Again", str(again(stage, nine + timedelta(minutes=5))))
 
 
 def main() -> int:
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     given = sys.argv[1] if len(sys.argv) > 1 else ""
     folder = Path(given).expanduser().resolve() if given else OURS
     if not folder.is_dir():
         print(f"demo: {given} is no folder", file=sys.stderr)
         return 2
-    name = "harbour-lamp" if folder == OURS else f"{folder.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
-    stage = Stage(home=ROOT / ".demo" / name, folder=folder)
-    nine = FRIDAY if folder == OURS else datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0)
+    ours = folder == OURS
+    own = "harbour-lamp" if ours else f"{folder.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+    stage = Stage(home=ROOT / ".demo" / own, folder=folder, site="The Harbour Lamp" if ours else "Your Site")
+    nine = FRIDAY if ours else datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0)
     finished = stage.home / "finished"
     clock = f"{nine:%A} {nine.day} {nine:%B %Y}, 09:00 UTC"
     screen.print(Text(f"{short(folder)}, on {clock}. Rehearsal: nothing leaves this machine.\n"))
     try:
         if finished.exists():
             later = datetime.fromisoformat(finished.read_text()) + timedelta(minutes=10)
-            later_run(stage, later if folder == OURS else max(later, datetime.now(UTC)))
+            later_run(stage, later if ours else max(later, datetime.now(UTC)))
         else:
             shutil.rmtree(stage.home, ignore_errors=True)  # of a run that did not come to its end
-            first(stage, nine, "FRI 09:00" if folder == OURS else "daily 09:00")
+            first(stage, nine, "FRI 09:00" if ours else "daily 09:00")
             finished.write_text(nine.isoformat())
+    except KeyboardInterrupt:
+        print("demo: stopped", file=sys.stderr)
+        return 130
     except Trouble as trouble:
         print(f"demo: {trouble}", file=sys.stderr)
         return 1
