@@ -8,7 +8,7 @@ ARTICLES ?=
 .PHONY: demo run test lint bench lock clean
 
 demo: $(READY)
-	@$(BIN)/python examples/demo.py $(ARTICLES)
+	@$(BIN)/python examples/demo.py "$(ARTICLES)"
 
 run: $(READY)
 	$(BIN)/syndicate run
