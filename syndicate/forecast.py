@@ -13,7 +13,7 @@ from syndicate import pacing
 from syndicate.config import DigestSettings, Settings
 from syndicate.edition import fill
 from syndicate.pacing import Candidate, Choice, Pacing, Past
-from syndicate.slots import next_daily, next_slots
+from syndicate.slots import last_slot, next_daily, next_slots
 from syndicate.store import articles, deliveries, editions, ledger, letters, pauses
 
 
@@ -121,11 +121,20 @@ def _next(moment: datetime, past: Past, pace: Pacing, waiting: list[Candidate]) 
     return later, past
 
 
+def _next_slot(connection: Connection, settings: Settings, digest: DigestSettings, now: datetime) -> datetime | None:
+    """The slot that has come and is not done, else the next one."""
+    zone = settings.site.zone
+    come = last_slot(digest.schedule, zone, now)
+    if come and now - come <= digest.late_limit and not editions.slot_done(connection, digest.name, come):
+        return come
+    return next(iter(next_slots(digest.schedule, zone, now, 1)), None)
+
+
 def _digest(connection: Connection, settings: Settings, digest: DigestSettings, now: datetime) -> Iterator[Row]:
     """What the next edition would hold if its slot came with what is there now."""
     email = settings.email
-    slots = next_slots(digest.schedule, settings.site.zone, now, 1)
-    if email is None or not slots:
+    slot = _next_slot(connection, settings, digest, now)
+    if email is None or slot is None:
         return
     began = editions.since(connection, digest.name) or now
     since = letters.channel_since(connection)
@@ -133,7 +142,7 @@ def _digest(connection: Connection, settings: Settings, digest: DigestSettings, 
         connection,
         after=editions.last(connection, digest.name, email.live),
         entered_from=max(began, since) if since and email.live else began,
-        released_until=slots[0],
+        released_until=slot,
     )
     wanted = [one for one in window if one.manuscript.channels is None or letters.CHANNEL in one.manuscript.channels]
     filling = fill(
@@ -144,6 +153,6 @@ def _digest(connection: Connection, settings: Settings, digest: DigestSettings, 
         place = places.get(one.id)
         yield Row(
             article=one.id, title=one.title, channel=letters.CHANNEL, state="planned" if place else "waiting",
-            planned_for=slots[0] if place else None,
+            planned_for=slot if place else None,
             reason=f"{digest.name}: {place}" if place else f"{digest.name}: covered, only counted",
         )  # fmt: skip
