@@ -66,7 +66,10 @@ def sync_channels(connection: Connection, wanted: Mapping[str, bool], now: datet
 
 
 def offer(connection: Connection, articles_: Sequence[Mapping[str, Any]], channel: str, now: datetime) -> None:
-    """Owe each article (id, title, entered) to the channel, once; what entered before the channel began is not owed."""
+    """Owe each article (id, title) to the channel, once. Released just now, it is later than the channel's baseline.
+
+    The moments are not compared: two processes' clocks may differ by more than lies between `run` and `approve`.
+    """
     row = connection.execute(select(channels).where(channels.c.name == channel)).first()
     owed = [
         {
@@ -74,7 +77,7 @@ def offer(connection: Connection, articles_: Sequence[Mapping[str, Any]], channe
             "created_at": now, "by_hand": False, "approved": False, "live": row.live,
         }
         for one in articles_
-        if row is not None and one["entered"] >= row.since
+        if row is not None
     ]  # fmt: skip
     if owed:
         connection.execute(insert_or_ignore(connection, deliveries), owed)
@@ -168,7 +171,7 @@ def past(connection: Connection, channel: str, day_start: datetime) -> Past:
 def _competes() -> Any:
     """Rows that planning may move: those held for another reason than approval need their person."""
     d = deliveries.c
-    return or_(d.state == "waiting", and_(d.state == "held", d.reason.startswith("approve:")))
+    return and_(d.state.in_(["waiting", "held"]), or_(d.state == "waiting", d.reason.startswith("approve:")))
 
 
 def write_decisions(connection: Connection, decisions: Iterable[Decision]) -> None:

@@ -61,7 +61,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_articles_seen",
         "articles",
-        ["source", "path", "stat", "missed_at"],
+        ["source", "path", "id", "stat", "missed_at", "state"],
         unique=False,
         sqlite_where=sa.text("state <> 'gone'"),
         postgresql_where=sa.text("state <> 'gone'"),
@@ -122,12 +122,15 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'planned'"),
     )
     op.create_index(
-        "ix_deliveries_open",
+        op.f("ix_deliveries_channel_state_due_at"), "deliveries", ["channel", "state", "due_at"], unique=False
+    )
+    op.create_index(
+        "ix_deliveries_owner",
         "deliveries",
-        ["channel", "state"],
+        ["owner"],
         unique=False,
-        sqlite_where=sa.text("state IN ('waiting','held','claimed','unknown')"),
-        postgresql_where=sa.text("state IN ('waiting','held','claimed','unknown')"),
+        sqlite_where=sa.text("owner IS NOT NULL"),
+        postgresql_where=sa.text("owner IS NOT NULL"),
     )
     op.create_index(op.f("ix_deliveries_subject"), "deliveries", ["subject"], unique=False)
     op.create_table(
@@ -258,7 +261,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_letters_claimed",
         "letters",
-        ["owner"],
+        ["delivery", "owner"],
         unique=False,
         sqlite_where=sa.text("state = 'claimed'"),
         postgresql_where=sa.text("state = 'claimed'"),
