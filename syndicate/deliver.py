@@ -96,6 +96,7 @@ async def _deliver_one(
         return
     if not await store.write(ledger.begin_attempt, claim, payload, clock.now()):
         return
+    crashpoint("attempt.begun")
     outcome = await _attempt(public.channel, claim, payload)
     crashpoint("social.accepted")
     settlement = settle(claim, outcome, clock.now(), public.policy, chance)

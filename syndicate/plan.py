@@ -10,6 +10,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from syndicate import pacing
+from syndicate.crashpoint import crashpoint
 from syndicate.pacing import Choice, Decision, Pacing
 from syndicate.store import ledger, pauses
 from syndicate.store.database import Store
@@ -52,6 +53,7 @@ def _plan(connection: Connection, channels: Sequence[Paced], now: datetime) -> i
         # Why the others wait is a matter of this moment: it is told when asked, not stored.
         ledger.write_decisions(connection, [one for one in decisions if one.choice is not Choice.WAIT])
         planned += sum(1 for one in decisions if one.choice is Choice.PLAN)
+    crashpoint("plan.tx")
     return planned
 
 
