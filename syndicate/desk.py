@@ -22,6 +22,7 @@ from syndicate.review import Judgement, Twin
 from syndicate.store import articles, ledger
 from syndicate.store.articles import Entry
 from syndicate.store.database import AnyRow
+from syndicate.store.register import Recognised, Register, Standing
 
 DELAY_RESTARTS = 3
 
@@ -47,6 +48,15 @@ class Sweep:
     missing: frozenset[str] = frozenset()  # ids of articles whose files it does not find
 
 
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """An article before review: what to write, the row that stands, and a verdict where there is nothing to judge."""
+
+    entry: Entry
+    row: Standing | None
+    unfit: Judgement | None = None
+
+
 class Desk:
     """Applies the review rules of one configuration."""
 
@@ -69,32 +79,36 @@ class Desk:
 
         More than `max_new` releases at once are all held: a person looks first.
         """
-        entries = [entry for one in readings if (entry := self._take_in_one(connection, one, sweep))]
+        register = Register(connection)
+        touched: dict[str, str] = {}
+        drafts: list[_Draft] = []
+        for reading, found in zip(readings, register.recognise(readings, sweep.missing, sweep.now), strict=True):
+            if _is_only_touched(reading, found.row):
+                touched[found.id] = reading.stat
+            else:
+                drafts.append(_Draft(self._entry(reading, found, sweep), found.row, _unfit(reading, found)))
+        entries = self._judge_all(register, drafts, sweep)
+        if register.displaced:
+            articles.displaced(connection, register.displaced)
+            ledger.cancel_open(connection, register.displaced, "gone: another article took its place")
+        articles.touch(connection, touched)
+        self._save(connection, drafts, entries)
         return len(entries), self._send_on(connection, entries, sweep.now, guarded=not self.is_baseline(sweep))
 
-    def _take_in_one(self, connection: Connection, reading: Reading, sweep: Sweep) -> Entry | None:
-        row, how = articles.match(connection, reading, sweep.missing)
-        if row is not None and row.hash == reading.hash and row.path == reading.path and row.state != "gone":
-            articles.touch(connection, row.id, reading.stat)
-            return None
-        entry = self._entry(connection, reading, row, sweep)
-        if how == "duplicate-id":
-            judgement = Judgement(State.HELD, ("duplicate-id: another file bears the same id",), None)
-        elif reading.error is not None:
-            judgement = Judgement(State.REJECTED, (f"{reading.error.code}: {reading.error}",), None)
-        else:
-            judgement = self._judge(connection, entry, row, sweep.now)
-        entry = self._ruled(entry, judgement, sweep)
-        articles.save(connection, entry, is_new=row is None)
-        if row is not None:
-            self._follow(connection, row.state, entry)
-        return entry
+    def _save(self, connection: Connection, drafts: Sequence[_Draft], entries: Sequence[Entry]) -> None:
+        """What changed first: a new file may stand where another article stood."""
+        rows = [draft.row for draft in drafts]
+        pairs = list(zip(entries, rows, strict=True))
+        articles.save(connection, [entry for entry, row in pairs if row is not None], is_new=False)
+        articles.save(connection, [entry for entry, row in pairs if row is None], is_new=True)
+        for entry, row in pairs:
+            if row is not None:
+                self._follow(connection, row.state, entry)
 
-    def _entry(self, connection: Connection, reading: Reading, row: AnyRow | None, sweep: Sweep) -> Entry:
-        now, said = sweep.now, reading.manuscript
+    def _entry(self, reading: Reading, found: Recognised, sweep: Sweep) -> Entry:
+        now, said, row = sweep.now, reading.manuscript, found.row
         entry = Entry(
-            id=row.id if row else articles.new_id(connection, reading.source, reading.path),
-            source=reading.source, path=reading.path, stat=reading.stat, hash=reading.hash,
+            id=found.id, source=reading.source, path=reading.path, stat=reading.stat, hash=reading.hash,
             url=self.address(reading, row.first_seen if row else now), title_key=review.title_key(said.title),
             manuscript=said, state=State.REJECTED, reasons=(), look_again_at=None,
             first_seen=row.first_seen if row else now, updated=now, released=None, entered=None,
@@ -134,8 +148,7 @@ class Desk:
 
     def judge_due(self, connection: Connection, now: datetime) -> int:
         """Judge again what may have changed by itself by now (a date came, an expiry passed); returns how many did."""
-        rows = articles.to_judge_again(connection, now)
-        entries = [self._judge_row(connection, row, now) for row in rows]
+        entries = self._judge_rows(connection, articles.to_judge_again(connection, now), now)
         self._send_on(connection, entries, now, guarded=True)
         return len(entries)
 
@@ -149,28 +162,34 @@ class Desk:
         """
         for article in ids:
             articles.rule(connection, article, verdict, because, quiet=quiet)
-        entries = [self._judge_row(connection, row, now) for row in articles.to_judge(connection, ids)]
+        entries = self._judge_rows(connection, articles.to_judge(connection, ids), now)
         self._send_on(connection, entries, now, guarded=False)
         if verdict == "approved" and not quiet:
             ledger.approve_held(connection, ids)
 
-    def _judge_row(self, connection: Connection, row: AnyRow, now: datetime) -> Entry:
-        entry = articles.entry_of(row)
-        judgement = self._judge(connection, entry, row, now)
-        entry = self._ruled(entry, judgement, Sweep(now=now))
-        articles.save(connection, entry, is_new=False)
-        self._follow(connection, row.state, entry)
-        return entry
+    def _judge_rows(self, connection: Connection, rows: Sequence[AnyRow], now: datetime) -> list[Entry]:
+        drafts = [_Draft(articles.entry_of(row), articles.standing(row)) for row in rows]
+        entries = self._judge_all(Register(connection), drafts, Sweep(now=now))
+        self._save(connection, drafts, entries)
+        return entries
 
-    def _judge(self, connection: Connection, entry: Entry, row: AnyRow | None, now: datetime) -> Judgement:
+    def _judge_all(self, register: Register, drafts: Sequence[_Draft], sweep: Sweep) -> list[Entry]:
+        register.meet([draft.entry for draft in drafts])
+        entries = []
+        for draft in drafts:
+            judgement = draft.unfit or self._judge(register, draft.entry, draft.row, sweep.now)
+            entries.append(self._ruled(draft.entry, judgement, sweep))
+            register.note(entries[-1])  # those that follow meet it as it is now
+        return entries
+
+    def _judge(self, register: Register, entry: Entry, row: Standing | None, now: datetime) -> Judgement:
         """What was released once is not held again for a twin that came after it."""
         released = entry.entered is not None
         twin = clash = None
         if entry.title_key and not released:
-            since = entry.first_seen - self._rules.duplicate_window
-            twin = articles.twin(connection, entry.id, entry.title_key, since, entry.first_seen)
+            twin = register.twin(entry, self._rules.duplicate_window)
         if not (released and row is not None and row.url == entry.url):
-            clash = articles.at_address(connection, entry.id, entry.url)
+            clash = register.at_address(entry)
         verdict = row.verdict if row is not None else None
         judgement = review.judge(
             entry.manuscript, self._rules, now, self.zone,
@@ -223,6 +242,18 @@ class Desk:
             ]
             ledger.offer(connection, owed, channel, now)
         return len(released)
+
+
+def _is_only_touched(reading: Reading, row: Standing | None) -> bool:
+    return row is not None and row.hash == reading.hash and row.path == reading.path and row.state != "gone"
+
+
+def _unfit(reading: Reading, found: Recognised) -> Judgement | None:
+    if found.how == "duplicate-id":
+        return Judgement(State.HELD, ("duplicate-id: another file bears the same id",), None)
+    if reading.error is not None:
+        return Judgement(State.REJECTED, (f"{reading.error.code}: {reading.error}",), None)
+    return None
 
 
 def _moment(stated: str | None, zone: ZoneInfo) -> datetime | None:

@@ -155,9 +155,9 @@ def _finish(
     if gone:
         ledger.cancel_open(connection, gone, "gone: its file was removed")
         articles.revise(connection)
-    newly = [one for one, path in missing.items() if known[path].missed_at is None]
+    newly = [path for path in missing.values() if known[path].missed_at is None]
     if newly:
-        articles.missed(connection, newly, now)
+        articles.missed(connection, source, newly, now)
     if found:
         articles.found_again(connection, found)
     if problem:

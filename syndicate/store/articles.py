@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, Integer, Select, Text, and_, cast, func, or_, select, update
+from sqlalchemy import Connection, Integer, Select, Text, and_, bindparam, cast, func, or_, select, update
 
 from syndicate.article import Article, Manuscript, State
 from syndicate.errors import UsageError
 from syndicate.store.database import AnyRow
+from syndicate.store.register import STANDS, Standing
 from syndicate.store.schema import articles, settings, sources
 
-NAMESPACE = UUID("6f0b3c1e-57d7-4c2a-9a0e-6b1f9c3e5a11")
-COMPETING = (State.READY.value, State.HELD.value, State.SCHEDULED.value)
 _TUPLES = {"authors", "tags", "channels", "repairs"}
+_TOLD = [field.name for field in fields(Manuscript) if field.name != "body"]
 _HEAD = [column for column in articles.c if column.name != "body"]
 
 
@@ -117,110 +116,66 @@ def revise(connection: Connection) -> None:
 def known(connection: Connection, source: str) -> dict[str, Known]:
     """Every file of a source that is not gone, by path; read from one index."""
     query = select(articles.c.path, articles.c.id, articles.c.stat, articles.c.missed_at).where(
-        articles.c.source == source, articles.c.state != "gone"
+        articles.c.source == source, STANDS
     )
     return {row.path: Known(row.id, row.stat, row.missed_at) for row in connection.execute(query)}
 
 
-def match(connection: Connection, entry: Any, missing: frozenset[str]) -> tuple[AnyRow | None, str]:
-    """Find the article that a file is (rule 7); `missing` are ids whose files this scan does not find.
-
-    `entry` has source, path, hash and manuscript. Returns the row and how it was recognised.
-    """
-    a = articles.c
-    here = and_(a.source == entry.source, a.path == entry.path, a.state != "gone")
-    if entry.manuscript.guid:
-        row = connection.execute(
-            select(*_HEAD).where(a.source == entry.source, a.guid == entry.manuscript.guid).order_by(a.first_seen)
-        ).first()
-        if row is not None and (row.path == entry.path or row.id in missing or row.state == "gone"):
-            return row, "guid"
-        if row is not None and connection.execute(select(a.id).where(here)).first() is None:
-            return None, "duplicate-id"
-    row = connection.execute(select(*_HEAD).where(here)).first()
-    if row is not None:
-        return row, "path"
-    away = or_(a.id.in_(missing), a.state == "gone") if missing else a.state == "gone"
-    row = connection.execute(
-        select(*_HEAD).where(a.hash == entry.hash, a.source == entry.source, away).order_by(a.state == "gone").limit(1)
-    ).first()
-    if row is not None:
-        return row, "hash"
-    stated = entry.manuscript.published or entry.manuscript.created
-    if missing and stated:
-        row = connection.execute(
-            select(*_HEAD).where(a.slug == entry.manuscript.slug, a.stated == stated, a.id.in_(missing)).limit(1)
-        ).first()
-        if row is not None:
-            return row, "slug and date"
-    return None, "new"
-
-
-def new_id(connection: Connection, source: str, path: str) -> str:
-    """uuid5 of source and first path, counted on where an earlier article began at the same path."""
-    count = 0
-    while True:
-        made = str(uuid5(NAMESPACE, f"{source}\n{path}" + (f"\n{count}" if count else "")))
-        if connection.execute(select(articles.c.id).where(articles.c.id == made)).first() is None:
-            return made
-        count += 1
-
-
-def twin(connection: Connection, article: str, title_key: str, since: datetime, until: datetime) -> str | None:
-    """Path of an article with the same title that was first seen between then and then."""
-    a = articles.c
-    return connection.scalar(
-        select(a.path)
-        .where(a.title_key == title_key, a.first_seen >= since, a.first_seen <= until, a.id != article)
-        .where(a.state.in_(COMPETING))
-        .order_by(a.first_seen, a.path)
-        .limit(1)
-    )
-
-
-def at_address(connection: Connection, article: str, url: str) -> str | None:
-    """Path of another article that stands at this address."""
-    return connection.scalar(
-        select(articles.c.path)
-        .where(articles.c.url == url, articles.c.id != article, articles.c.state.in_(COMPETING))
-        .order_by(articles.c.first_seen, articles.c.path)
-        .limit(1)
-    )
-
-
-def save(connection: Connection, entry: Entry, *, is_new: bool) -> None:
-    """Write one article as it now is."""
-    said = asdict(entry.manuscript)
-    body = said.pop("body")
-    values = {
-        "id": entry.id, "source": entry.source, "path": entry.path, "stat": entry.stat, "hash": entry.hash,
-        "state": entry.state.value, "missed_at": None, "guid": entry.manuscript.guid, "slug": entry.manuscript.slug,
-        "stated": entry.manuscript.published or entry.manuscript.created, "url": entry.url,
-        "title_key": entry.title_key, "reasons": json.dumps(entry.reasons, ensure_ascii=False),
-        "look_again_at": entry.look_again_at, "first_seen": entry.first_seen, "updated": entry.updated,
-        "released": entry.released, "entered": entry.entered, "baseline": entry.baseline,
-        "delay_from": entry.delay_from, "delay_restarts": entry.delay_restarts,
-        "fields": json.dumps(said, ensure_ascii=False), "body": body,
-    }  # fmt: skip
+def save(connection: Connection, entries: Sequence[Entry], *, is_new: bool) -> None:
+    """Write articles as they now are."""
+    if not entries:
+        return
+    values = [_values(entry) for entry in entries]
     if is_new:
-        connection.execute(articles.insert().values(values))
+        connection.execute(articles.insert(), values)
     else:
-        connection.execute(update(articles).where(articles.c.id == entry.id).values(values))
+        connection.execute(
+            update(articles).where(articles.c.id == bindparam("which")),
+            [{"which": one.pop("id"), **one} for one in values],
+        )
 
 
-def touch(connection: Connection, article: str, stat: str) -> None:
-    """The file was touched, not changed."""
-    connection.execute(update(articles).where(articles.c.id == article).values(stat=stat, missed_at=None))
+def _values(entry: Entry) -> dict[str, Any]:
+    said = entry.manuscript
+    told = {name: getattr(said, name) for name in _TOLD}
+    return {
+        "id": entry.id, "source": entry.source, "path": entry.path, "stat": entry.stat, "hash": entry.hash,
+        "state": entry.state.value, "missed_at": None, "guid": said.guid, "slug": said.slug,
+        "stated": said.published or said.created, "url": entry.url, "title_key": entry.title_key,
+        "reasons": json.dumps(entry.reasons, ensure_ascii=False), "look_again_at": entry.look_again_at,
+        "first_seen": entry.first_seen, "updated": entry.updated, "released": entry.released,
+        "entered": entry.entered, "baseline": entry.baseline, "delay_from": entry.delay_from,
+        "delay_restarts": entry.delay_restarts, "fields": json.dumps(told, ensure_ascii=False), "body": said.body,
+    }  # fmt: skip
+
+
+def touch(connection: Connection, stats: Mapping[str, str]) -> None:
+    """These files (id -> stat) were touched, not changed."""
+    if stats:
+        connection.execute(
+            update(articles).where(articles.c.id == bindparam("which")).values(stat=bindparam("now"), missed_at=None),
+            [{"which": article, "now": stat} for article, stat in stats.items()],
+        )
+
+
+def displaced(connection: Connection, ids: Sequence[str]) -> None:
+    """Other articles took the paths of these."""
+    reasons = json.dumps(["gone: another article took its place"])
+    connection.execute(
+        update(articles).where(articles.c.id.in_(ids)).values(state="gone", reasons=reasons, look_again_at=None)
+    )
 
 
 def found_again(connection: Connection, ids: Sequence[str]) -> None:
     connection.execute(update(articles).where(articles.c.id.in_(ids)).values(missed_at=None))
 
 
-def missed(connection: Connection, ids: Iterable[str], now: datetime) -> None:
-    """First scan that does not find these files."""
+def missed(connection: Connection, source: str, paths: Sequence[str], now: datetime) -> None:
+    """First scan that does not find these files; an article that was recognised elsewhere is at none of them."""
     connection.execute(
-        update(articles).where(articles.c.id.in_(list(ids)), articles.c.missed_at.is_(None)).values(missed_at=now)
+        update(articles)
+        .where(articles.c.source == source, articles.c.path.in_(paths), STANDS, articles.c.missed_at.is_(None))
+        .values(missed_at=now)
     )
 
 
@@ -291,6 +246,11 @@ def entry_of(row: AnyRow) -> Entry:
     )  # fmt: skip
 
 
+def standing(row: AnyRow) -> Standing:
+    """One full row without what its file says."""
+    return Standing(*(getattr(row, field.name) for field in fields(Standing)))
+
+
 def article_of(row: AnyRow) -> Article:
     """One row as a value."""
     return Article(
@@ -323,7 +283,9 @@ def find(connection: Connection, reference: str) -> Article:
             raise UsageError(f"{reference!r} is more than one article ({paths}): name its path or id")
         if rows:
             return article_of(rows[0])
-    raise UsageError(f"there is no article {reference!r}: `syndicate articles` lists them")
+    raise UsageError(
+        f"there is no article {reference!r}: `syndicate articles` lists them, `syndicate run --once` looks for new ones"
+    )
 
 
 def listing(connection: Connection, state: str | None = None) -> list[Article]:
