@@ -79,6 +79,7 @@ async def mail(post: Post, store: Store, owner: Owner, clock: Clock, chance: Cha
             for pump in pumps:
                 tasks.create_task(pump.run())
         verdicts += sum(pump.verdicts for pump in pumps)
+        crashpoint("mail.settled")
     await store.write(letters.close, clock.now())
     return verdicts
 

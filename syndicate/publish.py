@@ -9,6 +9,7 @@ from pathlib import Path
 
 from syndicate import feeds
 from syndicate.config import Settings
+from syndicate.crashpoint import crashpoint
 from syndicate.store import articles
 from syndicate.store.database import Store
 
@@ -47,6 +48,7 @@ async def publish_if_changed(store: Store, settings: Settings) -> Published:
     if complete and note.exists() and note.read_text(encoding="utf-8") == mark:
         return Published()
     published = await publish(store, settings)
+    crashpoint("feed.written")
     draft = note.with_suffix(".tmp")
     draft.write_text(mark, encoding="utf-8")
     draft.replace(note)

@@ -9,6 +9,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
+from syndicate.crashpoint import crashpoint
 from syndicate.store.schema import APPLICATION_ID
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -33,3 +34,4 @@ def upgrade(engine: Engine) -> None:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        crashpoint("migrate.step")

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
 
+from syndicate.crashpoint import crashpoint
 from syndicate.store.database import AnyRow
 from syndicate.store.ledger import insert_or_ignore
 from syndicate.store.schema import subscribers, subscriptions, suppressions
@@ -99,6 +100,7 @@ def leave(connection: Connection, person: int, state: State, reason: str, secret
             update(subscribers).where(subscribers.c.id == person).values(state=state, since=now, reason=reason)
         )
     suppress(connection, address_hash(secret, row.address_key), state.value, now)
+    crashpoint("unsub.commit")
     return True
 
 
