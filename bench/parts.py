@@ -1,0 +1,103 @@
+"""One job inside a process, a few times over; prints the CPU seconds of the median turn as JSON. For `run.py`.
+
+python bench/parts.py walk COUNT | idle | feeds | digest | linkedin      in a folder with a configuration
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+from syndicate import app, config, feeds, scan
+from syndicate.clock import SystemClock, system_chance
+from syndicate.deliver import announce
+from syndicate.desk import Desk
+from syndicate.freeze import render_edition, window_by_hand
+from syndicate.sources.folder import Folder
+from syndicate.store import articles
+
+TURNS = 7
+SETTINGS = config.load(None, os.environ)
+CLOCK = SystemClock()
+
+
+def timed(job: Callable[[], object]) -> tuple[float, float]:
+    """CPU and wall seconds of a call; the first one, which loads what it needs, is not counted."""
+    job()
+    taken = []
+    for _ in range(TURNS):
+        cpu, wall = time.process_time(), time.perf_counter()
+        job()
+        taken.append((time.process_time() - cpu, time.perf_counter() - wall))
+    cpus, walls = zip(*taken, strict=True)
+    return statistics.median(cpus), statistics.median(walls)
+
+
+def walk(count: int) -> None:
+    """The least that a look at every file can cost: one folder, scandir and stat."""
+    with os.scandir(SETTINGS.sources[0].path) as entries:
+        found = sum(1 for entry in entries if entry.stat())
+    assert found == count, found
+
+
+def run_feeds() -> Callable[[], object]:
+    store = app.open_ledger(SETTINGS)
+    newest = store.read_now(articles.newest_released, 50)
+    shown = store.read_now(articles.many, [article for article, _ in newest])
+    store.close()
+    return lambda: feeds.build(shown, SETTINGS.site, SETTINGS.feeds, SETTINGS.web.public_url)
+
+
+def run_digest() -> Callable[[], object]:
+    store, press, digest = app.open_ledger(SETTINGS), app.press(SETTINGS), SETTINGS.digests[0]
+    assert press is not None
+    window = store.read_now(window_by_hand, press, digest, CLOCK.now())
+    store.close()
+    assert len(window.contents.cards) == digest.max_articles
+    return lambda: render_edition(press, digest, window.contents, CLOCK.now())
+
+
+def run_linkedin() -> Callable[[], object]:
+    store = app.open_ledger(SETTINGS)
+    article = store.read_now(articles.get, store.read_now(articles.newest_released, 1)[0][0])
+    store.close()
+    assert article is not None
+    assert SETTINGS.linkedin is not None
+    fetcher = app.make_fetcher(SETTINGS, CLOCK, system_chance())
+    channel = app.linkedin_channel(SETTINGS, SETTINGS.linkedin, fetcher, CLOCK)
+    return lambda: channel.compose(announce(article, "linkedin"))
+
+
+async def idle() -> tuple[float, float]:
+    """A scan without changes, threads and all."""
+    store = app.open_ledger(SETTINGS)
+    desk, sources = Desk(SETTINGS, ("linkedin",)), [Folder(source) for source in SETTINGS.sources]
+    taken = []
+    for _ in range(TURNS):
+        cpu, wall = time.process_time(), time.perf_counter()
+        done = await scan.scan(sources, store, desk, CLOCK.now())
+        taken.append((time.process_time() - cpu, time.perf_counter() - wall))
+        assert done.files > 0
+        assert done.parsed == 0
+    store.close()
+    cpus, walls = zip(*taken[1:], strict=True)
+    return statistics.median(cpus), statistics.median(walls)
+
+
+def main(what: str, *arguments: str) -> None:
+    if what == "walk":
+        cpu, wall = timed(lambda: walk(int(arguments[0])))
+    elif what == "idle":
+        cpu, wall = asyncio.run(idle())
+    else:
+        cpu, wall = timed({"feeds": run_feeds, "digest": run_digest, "linkedin": run_linkedin}[what]())
+    print(json.dumps({"cpu": cpu, "wall": wall, "peak": 0}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
