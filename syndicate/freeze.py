@@ -82,7 +82,8 @@ def due_window(connection: Connection, press: Press, digest: DigestSettings, now
     contents = _contents(connection, press, digest, window, slot)
     count = len(contents.cards)
     if late:
-        reason = f"expired: its slot was {span(now - slot)} ago, digests.late_limit is {span(digest.late_limit)}"
+        was = f"{slot.astimezone(zone):%a %d %b %H:%M}"
+        reason = f"expired: its slot was {was}, digests.late_limit is {span(digest.late_limit)}"
         return _window(Due.EXPIRE, contents, slot, after, slot, reason)
     if count < max(1, digest.min_articles):
         reason = f"skipped: {count} new articles, {max(1, digest.min_articles)} are the least"

@@ -57,7 +57,8 @@ def as_text(found: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     """The status for people."""
     live = live_channels(settings)
     for name, is_live in live.items():
-        yield f"{name:<14}{'live' if is_live else 'rehearsal: nothing leaves the machine'}{_paused(found, name)}"
+        how = _how(name, settings) if is_live else "rehearsal: nothing leaves the machine"
+        yield f"{name:<14}{how}{_paused(found, name)}"
     yield f"{'articles':<14}{_counts(found['articles'])}"
     for name, states in found["deliveries"].items():
         yield f"{name + ' owed':<14}{_counts(states)}"
@@ -65,12 +66,21 @@ def as_text(found: Mapping[str, Any], settings: Settings) -> Iterator[str]:
         yield f"{'letters':<14}{_counts(found['letters'])}"
     yield f"{'people':<14}{_counts(found['subscribers'])}"
     yield f"{'editions':<14}{found['editions']}"
+    if any(states.get("held") for states in found["deliveries"].values()):
+        yield "for you       `syndicate deliveries --state held` lists what waits for your hand"
     if "all" in found["paused"]:
         yield f"paused        everything: {found['paused']['all']}"
     for problem in found["problems"]:
         yield f"PROBLEM       {problem}"
     if not found["problems"]:
         yield "All is well."
+
+
+def _how(name: str, settings: Settings) -> str:
+    linkedin = settings.linkedin
+    if name == "linkedin" and linkedin and not (linkedin.access_token or linkedin.client_id):
+        return "by hand: no linkedin.access_token, so due posts wait for you to post them"
+    return "live"
 
 
 def _paused(found: Mapping[str, Any], name: str) -> str:

@@ -38,6 +38,7 @@ class Scanned:
     released: int = 0
     first: int = 0  # articles of a first scan: in the feeds, never announced
     problems: tuple[str, ...] = ()
+    unsettled: int = 0  # files written to so lately that the next scan takes them
 
     def __add__(self, other: Scanned) -> Scanned:
         return Scanned(
@@ -47,6 +48,7 @@ class Scanned:
             self.released + other.released,
             self.first + other.first,
             self.problems + other.problems,
+            self.unsettled + other.unsettled,
         )
 
 
@@ -71,7 +73,7 @@ async def _scan_one(source: Folder, store: Store, desk: Desk, now: datetime) -> 
     problem = _outage(source.name, known, missing)
     if problem:
         missing = {}
-    result = Scanned(files=len(seen))
+    result = Scanned(files=len(seen), unsettled=len(fresh) - len(settled))
     first = await store.read(articles.baseline_at, source.name) is None
     sweep = Sweep(now=now, first=first, missing=frozenset(missing))
     exempt = desk.is_baseline(sweep)

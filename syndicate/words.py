@@ -19,7 +19,9 @@ def after_pass(report: Report, done: Counts, settings: Settings) -> Iterator[str
     if scanned.first:
         yield from _after_baseline(report, settings)
     else:
-        yield f"{scanned.files} files, {scanned.parsed} read, {scanned.released} articles released"
+        released = f"{scanned.released} {'article' if scanned.released == 1 else 'articles'} released"
+        yield f"{_files(scanned.files)}, {scanned.parsed} read, {released}"
+    yield from _hints(report, settings)
     if published.written:
         yield f"feeds: {published.items} items in {settings.output_folder}"
     for name, states in done.items():
@@ -28,9 +30,23 @@ def after_pass(report: Report, done: Counts, settings: Settings) -> Iterator[str
     yield from _rehearsal(settings)
 
 
+def _files(count: int) -> str:
+    return f"{count} {'file' if count == 1 else 'files'}"
+
+
+def _hints(report: Report, settings: Settings) -> Iterator[str]:
+    scanned = report.scanned
+    if scanned.unsettled:
+        settle = span(settings.review.settle)
+        yield f"{_files(scanned.unsettled)} changed less than {settle} ago: taken in the next pass (review.settle)"
+    if not scanned.files and not scanned.problems:
+        folders = ", ".join(str(source.path) for source in settings.sources)
+        yield f"no file in {folders} matches sources.include: is sources.path the folder of your articles?"
+
+
 def _after_baseline(report: Report, settings: Settings) -> Iterator[str]:
     scanned = report.scanned
-    yield f"First look: {scanned.files} files, {scanned.released} articles ready."
+    yield f"First look: {_files(scanned.files)}, {scanned.released} articles ready."
     yield "They are in the feeds; none of them will be announced."
     yield "  see one as it would go out     syndicate preview ARTICLE --channel linkedin"
     yield "  announce one on purpose        syndicate send ARTICLE --to linkedin,email"

@@ -20,13 +20,13 @@ from syndicate.errors import ConfigError, SyndicateError, UsageError
 
 app = typer.Typer(
     name="syndicate",
-    help="A self-hosted newsroom: every article reaches every channel exactly once, or the ledger says why not.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: flags as flags, at once, and whole in a pipe
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (flow, articles, ledger, people, admin):
+for module in (admin, flow, articles, ledger, people):
     module.register(app)
 
 _FLAGS = {"--json", "-v", "-q", "-vv"}
@@ -48,20 +48,26 @@ def root(
             "--config", metavar="PATH", help="The configuration; else SYNDICATE_CONFIG, syndicate.toml, config.toml."
         ),
     ] = None,
-    now: Annotated[str | None, typer.Option("--now", metavar="TIME", help="Pretend that it is this moment.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    verbose: Annotated[int, typer.Option("-v", count=True, help="Say more.")] = 0,
-    quiet: Annotated[bool, typer.Option("-q", help="Say only what is wrong.")] = False,
+    now: Annotated[
+        str | None, typer.Option("--now", metavar="TIME", help="Pretend that it is this moment: 2026-03-06T09:00.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+    verbose: Annotated[int, typer.Option("-v", count=True, show_default=False, help="Say more.")] = 0,
+    quiet: Annotated[bool, typer.Option("-q", help="Say only results and what is wrong.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Options that may stand before or after the command word."""
+    """A self-hosted newsroom: every article reaches every channel exactly once, or the ledger says why not.
+
+    These options may also stand after the command word. Exit 0: done; 1: something failed, is unknown or paused by a
+    fault, or a source could not be read; 2: wrong usage or configuration.
+    """
     context.obj = Session(config_path=config, now_text=now, json=json, verbosity=-1 if quiet else verbose)
 
 
 def hoist(arguments: Sequence[str]) -> list[str]:
-    """Move the options that every command knows to the front, wherever they were typed."""
+    """Move the options that every command knows to the front, wherever they were typed. Raises UsageError."""
     front: list[str] = []
     rest: list[str] = []
     waiting = list(arguments)
@@ -72,7 +78,9 @@ def hoist(arguments: Sequence[str]) -> list[str]:
             break
         if word in _FLAGS or (word.split("=", 1)[0] in _VALUES and "=" in word):
             front.append(word)
-        elif word in _VALUES and waiting:
+        elif word in _VALUES:
+            if not waiting:
+                raise UsageError(f"{word} wants a value after it")
             front += [word, waiting.pop(0)]
         else:
             rest.append(word)
@@ -84,6 +92,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         app(hoist(arguments), prog_name="syndicate")
     except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # `syndicate articles | head`: nothing went wrong
+            return 0
         return int(end.code or 0)
     except ConfigError as error:
         for problem in error.problems:
@@ -95,9 +105,9 @@ def run(arguments: Sequence[str]) -> int:
     except SyndicateError as error:
         _say(str(error))
         return 1
-    except BrokenPipeError:  # `syndicate articles | head`
-        sys.stderr.close()
-        return 0
+    except OSError as error:
+        _say(f"{error.filename or 'a file'}: {(error.strerror or str(error)).lower()}")
+        return 1
     return 0
 
 

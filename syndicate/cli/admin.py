@@ -14,7 +14,7 @@ from syndicate.errors import UsageError
 def register(app: typer.Typer) -> None:
     app.command()(init)
     app.command()(check)
-    group = typer.Typer(help="The database.", no_args_is_help=True)
+    group = typer.Typer(help="The database: upgrade, check, backup, restore.", no_args_is_help=True)
     group.command("upgrade")(upgrade)
     group.command("check")(check_database)
     group.command("backup")(backup)
@@ -24,10 +24,15 @@ def register(app: typer.Typer) -> None:
 
 def init(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The site's folder.")] = Path(),
-    templates: Annotated[bool, typer.Option("--templates", help="Copy the templates too, to change them.")] = False,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The site's folder.", show_default=False)] = Path(),
+    templates: Annotated[
+        bool, typer.Option("--templates", help="Copy the letters' templates too, to change them.")
+    ] = False,
 ) -> None:
-    """Write syndicate.toml from a few questions and good guesses; touches no file that exists."""
+    """Write syndicate.toml from a few questions and good guesses.
+
+    Without a terminal nothing is asked, and no file that exists is touched.
+    """
     session: Session = context.obj
     from syndicate.cli.setup import begin
 
@@ -36,9 +41,13 @@ def init(
 
 def check(
     context: typer.Context,
-    online: Annotated[bool, typer.Option("--online", help="Ask the mail server and LinkedIn too.")] = False,
+    online: Annotated[bool, typer.Option("--online", help="Greet the mail server too.")] = False,
 ) -> None:
-    """Check configuration, database, content, templates and calendars; exit 2 where the configuration is wrong."""
+    """Look over configuration, database, content and templates.
+
+    Also shown: the next three moments of each calendar. Exit 2 where the configuration is wrong, 1 with any other
+    problem.
+    """
     session: Session = context.obj
     from syndicate.cli.checks import findings
 
@@ -52,7 +61,7 @@ def check(
 
 
 def upgrade(context: typer.Context) -> None:
-    """Bring the database to this version's schema, after a backup."""
+    """Bring the database to this version, after a backup."""
     session: Session = context.obj
     from syndicate.app import database, open_ledger
 
@@ -79,11 +88,13 @@ def check_database(context: typer.Context) -> None:
     session.say("the database is sound")
 
 
-def backup(context: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
+def backup(context: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file.")]) -> None:
     """Copy the database while others go on with it."""
     session: Session = context.obj
     if file.exists():
         raise UsageError(f"{file} exists: name a new file")
+    if not file.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {file.absolute().parent}: make it first")
     store = session.ledger()
     try:
         store.backup(file)
@@ -94,13 +105,27 @@ def backup(context: typer.Context, file: Annotated[Path, typer.Argument(metavar=
         session.document({"backup": str(file)})
 
 
-def restore(context: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
-    """Put a backup in the database's place; what stood there is kept beside it."""
+def restore(context: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")]) -> None:
+    """Put a backup in the database's place, and pause everything.
+
+    What stood there is kept beside it. A backup does not know what was sent after it was made: compare, then
+    `syndicate resume`.
+    """
     session: Session = context.obj
-    from syndicate.app import database
+    from syndicate.app import database, open_ledger
+    from syndicate.store import pauses
     from syndicate.store.database import restore_into
 
+    if not file.is_file():
+        raise UsageError(f"there is no file {file}: name a backup")
     kept = restore_into(database(session.settings), file, session.clock.now())
+    store = open_ledger(session.settings, upgrade=True)
+    try:
+        reason = f"restored from {file.name}, which does not know what was sent after it"
+        store.write_now(pauses.pause, pauses.EVERYTHING, reason, session.clock.now())
+    finally:
+        store.close()
     session.say(f"restored from {file}" + (f"; the former database is {kept}" if kept else ""))
+    session.say("Everything is paused: cancel what went out after the backup, then `syndicate resume`.")
     if session.json:
         session.document({"restored": str(file), "kept": str(kept) if kept else None})

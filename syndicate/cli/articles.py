@@ -46,7 +46,7 @@ def listing(
     context: typer.Context,
     state: Annotated[str | None, typer.Option("--state", metavar="S", help=f"Only these: {', '.join(STATES)}.")] = None,
 ) -> None:
-    """List every file of every source, understood or not."""
+    """List every file of every source with its verdict and reasons."""
     if context.invoked_subcommand:
         return
     session: Session = context.obj
@@ -58,15 +58,14 @@ def listing(
         session.document([as_json(article) for article in found])
         return
     rows = [(one.state, one.released or one.first_seen, one.path, one.title, "; ".join(one.reasons)) for one in found]
-    session.table(
-        ("state", "released", "path", "title", "why"), rows, empty="No articles: `syndicate run --once` scans."
-    )
+    none = f"No article is {state}." if state else "No articles yet: `syndicate run --once` looks for them."
+    session.table(("state", "released", "path", "title", "why"), rows, empty=none)
 
 
 def show(
     context: typer.Context, article: Annotated[str, typer.Argument(metavar="ARTICLE", help="Id, slug or path.")]
 ) -> None:
-    """Show one article: what its file says, what was repaired, and why it stands where it stands."""
+    """Show one article: what its file says and what was repaired."""
     session: Session = context.obj
     from syndicate.store import articles
 
@@ -76,18 +75,22 @@ def show(
         return
     for name, value in as_json(found).items():
         if value not in (None, [], ""):
-            text = "\n             ".join(value) if isinstance(value, list) else value
-            session.result(f"{name:<13}{text}")
+            session.field(name, value)
 
 
 def approve(
     context: typer.Context,
-    articles: Annotated[list[str] | None, typer.Argument(metavar="ARTICLE…", help="Ids, slugs or paths.")] = None,
-    rule: Annotated[str | None, typer.Option("--rule", metavar="CODE", help="All held by this rule.")] = None,
+    articles: Annotated[list[str] | None, typer.Argument(metavar="ARTICLE", help="Ids, slugs or paths.")] = None,
+    rule: Annotated[
+        str | None, typer.Option("--rule", metavar="CODE", help="All that this rule holds, like duplicate-title.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All that are held.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Into the feeds only: never announced.")] = False,
 ) -> None:
-    """Release held articles and their held deliveries; a person's word stands for good."""
+    """Release held articles and their held deliveries.
+
+    A person's word stands for good, also after the file is edited.
+    """
     session: Session = context.obj
     if bool(articles) + bool(rule) + everything != 1:
         raise UsageError("name articles, or --rule CODE, or --all")
@@ -101,15 +104,23 @@ def approve(
         if everything:
             ids = list(dict.fromkeys([*ids, *session.read(ledger.held_for_approval)]))
     _rule(session, ids, "approved", None, quiet=quiet)
+    if not ids:
+        session.say(
+            f"nothing is held{f' by {rule!r}' if rule else ''}: `syndicate articles --state held` lists what is"
+        )
+        return
     session.say(f"approved: {len(ids)}" + (" (into the feeds only)" if quiet else ""))
 
 
 def reject(
     context: typer.Context,
-    article: Annotated[str, typer.Argument(metavar="ARTICLE")],
+    article: Annotated[str, typer.Argument(metavar="ARTICLE", help="Id, slug or path.")],
     because: Annotated[str, typer.Option("--because", metavar="TEXT", help="The reason, for the ledger.")],
 ) -> None:
-    """Reject an article for good: out of the feeds, its open deliveries cancelled."""
+    """Reject an article for good.
+
+    It leaves the feeds, and what was open is cancelled; what was sent stays.
+    """
     session: Session = context.obj
     from syndicate.store import articles as catalogue
 
@@ -140,9 +151,9 @@ def public_channels(settings: Settings) -> tuple[str, ...]:
 
 def preview(
     context: typer.Context,
-    article: Annotated[str | None, typer.Argument(metavar="ARTICLE")] = None,
-    channel: Annotated[str | None, typer.Option("--channel", metavar="NAME")] = None,
-    digest: Annotated[str | None, typer.Option("--digest", metavar="NAME")] = None,
+    article: Annotated[str | None, typer.Argument(metavar="ARTICLE", help="Id, slug or path.")] = None,
+    channel: Annotated[str | None, typer.Option("--channel", metavar="NAME", help="email or linkedin.")] = None,
+    digest: Annotated[str | None, typer.Option("--digest", metavar="NAME", help="The next edition of it.")] = None,
     output: Annotated[
         Path | None, typer.Option("-o", metavar="FILE", help="Write it there (.html, .txt, .json).")
     ] = None,
@@ -166,7 +177,10 @@ def preview(
     if session.json:
         session.document(shown.document)
     elif output:
-        output.write_text(shown.for_file(output.suffix), encoding="utf-8")
+        try:
+            output.write_text(shown.for_file(output.suffix), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write {output}: {(error.strerror or str(error)).lower()}") from error
         session.say(f"written: {output}")
     elif not browser:
         print(shown.text, file=sys.stdout)
@@ -183,5 +197,5 @@ def digest_named(settings: Settings, name: str) -> DigestSettings:
     for digest in settings.digests:
         if digest.name == name:
             return digest
-    names = ", ".join(one.name for one in settings.digests) or "none is configured"
-    raise UsageError(f"there is no digest {name!r}: {names}")
+    names = ", ".join(one.name for one in settings.digests) or "none"
+    raise UsageError(f"there is no digest {name!r}: configured are {names}")

@@ -69,7 +69,7 @@ def _content(settings: Settings) -> Iterator[Finding]:
         except SyndicateError as error:
             yield Finding("content", False, str(error))
             continue
-        none = "" if count else ": nothing matches sources.include"
+        none = "" if count else ": nothing matches sources.include; is sources.path the folder of your articles?"
         yield Finding("content", bool(count), f"{source.name}: {count} files in {source.path}{none}")
 
 

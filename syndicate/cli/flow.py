@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from syndicate.pipeline import Report
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would go out; write nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would go out, and to how many; write nothing.")]
 Test = Annotated[
-    str | None, typer.Option("--test", metavar="ADDRESS", help="One message to this address; consumes nothing.")
+    str | None, typer.Option("--test", metavar="ADDRESS", help="One letter to this address alone; uses nothing up.")
 ]
 
 
@@ -34,7 +34,10 @@ def register(app: typer.Typer) -> None:
 def run(
     context: typer.Context, once: Annotated[bool, typer.Option("--once", help="One pass, then end.")] = False
 ) -> None:
-    """Watch, publish, plan and send: as a daemon, or one pass of the whole flow."""
+    """Watch, publish, plan and send: the daemon.
+
+    It runs until Ctrl-C or SIGTERM, and then finishes what is on the wire.
+    """
     session: Session = context.obj
     settings = session.startable()
     _check_reach(session)
@@ -61,13 +64,13 @@ async def _once(session: Session) -> int:
         done = await app.store.read(deliveries.counts)
         if session.json:
             session.document(_as_json(report, done, [*report.scanned.problems, *troubled]))
-        else:
+        elif session.verbosity >= 0:  # from cron, -q leaves only what is wrong
             from syndicate.words import after_pass
 
             for line in after_pass(report, done, app.settings):
                 session.result(line)
         for trouble in (*report.scanned.problems, *troubled, *(f"{key}: paused by a fault" for key in faults)):
-            session.say(f"problem: {trouble}")
+            session.warn(f"problem: {trouble}")
         return 1 if report.scanned.problems or troubled or faults else 0
 
 
@@ -104,15 +107,18 @@ def _check_reach(session: Session) -> None:
 
 def send(
     context: typer.Context,
-    articles: Annotated[list[str], typer.Argument(metavar="ARTICLE…", help="Ids, slugs or paths.")],
-    to: Annotated[str, typer.Option("--to", metavar="NAME[,NAME]", help="Channels.")],
-    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="Then, not now.")] = None,
+    articles: Annotated[list[str], typer.Argument(metavar="ARTICLE", help="Ids, slugs or paths.")],
+    to: Annotated[str, typer.Option("--to", metavar="NAME[,NAME]", help="Channels: email, linkedin.")],
+    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="Then and not now: 2026-03-06T09:00.")] = None,
     test: Test = None,
     again: Annotated[bool, typer.Option("--again", help="Once more, although it was sent.")] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Send articles to channels now, past their pacing; what was sent already is not sent twice."""
+    """Send articles to channels now, past their pacing.
+
+    What was sent already is not sent twice.
+    """
     session: Session = context.obj
     settings = session.settings if dry_run else session.startable()
     channels = [name.strip() for name in to.split(",") if name.strip()]
@@ -136,12 +142,12 @@ def send(
 
 def digest(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As in digests.name.")],
     test: Test = None,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Build an edition of a digest beside its slots and send it now."""
+    """Make an edition now, beside its slots, and send it."""
     session: Session = context.obj
     from syndicate.cli import sends
     from syndicate.cli.articles import digest_named
@@ -162,7 +168,7 @@ def digest(
 def feeds(
     context: typer.Context,
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="DIR", help="There instead of feeds.output.")
+        Path | None, typer.Option("--output", metavar="DIR", help="Into this folder, not feeds.output.")
     ] = None,
 ) -> None:
     """Write the feeds of the catalogue as it stands."""

@@ -30,9 +30,12 @@ def register(app: typer.Typer) -> None:
 
 def plan(
     context: typer.Context,
-    days: Annotated[int, typer.Option("--days", metavar="N", min=1, max=60, help="How far to look ahead.")] = 1,
+    days: Annotated[int, typer.Option("--days", metavar="N", min=1, max=60, help="How many days to look ahead.")] = 1,
 ) -> None:
-    """Tell what will go out when, and what will not and why; a forecast, nothing is stored."""
+    """Tell what will go out when, and what will not and why.
+
+    A forecast: nothing is stored.
+    """
     session: Session = context.obj
     from syndicate.app import paces
     from syndicate.forecast import forecast
@@ -49,7 +52,7 @@ def plan(
 
 
 def status(context: typer.Context) -> None:
-    """Health and counts; every problem names what mends it."""
+    """Show health and counts; every problem names what mends it."""
     session: Session = context.obj
     from syndicate import health
 
@@ -64,7 +67,7 @@ def status(context: typer.Context) -> None:
 def deliveries(
     context: typer.Context,
     state: Annotated[str | None, typer.Option("--state", metavar="S", help=f"Only these: {', '.join(STATES)}.")] = None,
-    channel: Annotated[str | None, typer.Option("--channel", metavar="C")] = None,
+    channel: Annotated[str | None, typer.Option("--channel", metavar="C", help="email or linkedin.")] = None,
 ) -> None:
     """List deliveries, newest first."""
     if context.invoked_subcommand:
@@ -84,7 +87,7 @@ def deliveries(
              one["error"] or one["url"] or _people(one["people"]))
             for one in found
         ],
-        empty="Nothing is owed to any channel yet.",
+        empty="No delivery is like that." if state or channel else "Nothing is owed to any channel yet.",
     )  # fmt: skip
 
 
@@ -99,15 +102,21 @@ def _change(session: Session, fn: Any, *arguments: Any) -> None:
         session.document({"done": words})
 
 
-def retry(context: typer.Context, delivery: Annotated[int, typer.Argument(metavar="ID")]) -> None:
-    """Try a failed, expired or cancelled delivery again; of an edition, the letters that failed."""
+def retry(
+    context: typer.Context,
+    delivery: Annotated[int, typer.Argument(metavar="ID", help="As `syndicate deliveries` shows it.")],
+) -> None:
+    """Try again what did not go out; of mail, the letters that failed."""
     from syndicate.store import deliveries as rows
 
     _change(context.obj, rows.retry, delivery, context.obj.clock.now())
 
 
-def cancel(context: typer.Context, delivery: Annotated[int, typer.Argument(metavar="ID")]) -> None:
-    """Cancel a delivery that has not gone out; of an edition, the letters still due."""
+def cancel(
+    context: typer.Context,
+    delivery: Annotated[int, typer.Argument(metavar="ID", help="As `syndicate deliveries` shows it.")],
+) -> None:
+    """Cancel what has not gone out; of mail, the letters still due."""
     from syndicate.store import deliveries as rows
 
     _change(context.obj, rows.cancel, delivery)
@@ -115,11 +124,11 @@ def cancel(context: typer.Context, delivery: Annotated[int, typer.Argument(metav
 
 def resolve(
     context: typer.Context,
-    delivery: Annotated[int, typer.Argument(metavar="ID")],
+    delivery: Annotated[int, typer.Argument(metavar="ID", help="As `syndicate deliveries` shows it.")],
     sent: Annotated[str | None, typer.Option("--sent", metavar="URL", help="It is there: its address.")] = None,
     not_sent: Annotated[bool, typer.Option("--not-sent", help="It is not there: it may be sent again.")] = False,
 ) -> None:
-    """Say what became of an unknown delivery, or of a post you made by hand."""
+    """Say what became of an unknown delivery or a post by hand."""
     if (sent is None) == (not not_sent):
         raise UsageError("say either --sent URL or --not-sent")
     from syndicate.store import deliveries as rows
@@ -139,15 +148,20 @@ def _key(session: Session, name: str | None) -> str:
         return name
     if name in digests:
         return f"digest:{name}"
-    raise UsageError(f"{name!r} is neither a channel nor a digest: one of {', '.join([*channels, *digests])}")
+    raise UsageError(f"{name!r} is neither a channel nor a digest: one of {', '.join([*channels, *digests]) or 'none'}")
 
 
 def pause(
     context: typer.Context,
-    name: Annotated[str | None, typer.Argument(metavar="[CHANNEL|DIGEST]")] = None,
-    because: Annotated[str, typer.Option("--because", metavar="TEXT")] = "paused by hand",
+    name: Annotated[str | None, typer.Argument(metavar="CHANNEL|DIGEST", help="Everything if none.")] = None,
+    because: Annotated[
+        str, typer.Option("--because", metavar="TEXT", help="The reason, shown by status.", show_default=False)
+    ] = "paused by hand",
 ) -> None:
-    """Stop sending: everything, one channel or one digest, on all machines; the queue is kept."""
+    """Stop sending everything, one channel or one digest.
+
+    Nothing more is begun within a second; the queue is kept.
+    """
     session: Session = context.obj
     from syndicate.store import pauses
 
@@ -158,9 +172,10 @@ def pause(
 
 
 def resume(
-    context: typer.Context, name: Annotated[str | None, typer.Argument(metavar="[CHANNEL|DIGEST]")] = None
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="CHANNEL|DIGEST", help="Every pause if none.")] = None,
 ) -> None:
-    """Go on sending; without a name, end every pause."""
+    """Go on sending."""
     session: Session = context.obj
     from syndicate.store import pauses
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -31,7 +32,10 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="subscribers")
 
 
-Digests = Annotated[list[str] | None, typer.Option("--digest", metavar="NAME", help="Which digest; the first if none.")]
+Digests = Annotated[
+    list[str] | None,
+    typer.Option("--digest", metavar="NAME", help="May be repeated; the first digest in the file if none."),
+]
 
 
 def _address(text: str) -> Address:
@@ -59,11 +63,14 @@ def _hash(session: Session, key: str) -> str:
 
 def add(
     context: typer.Context,
-    addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS…")],
-    name: Annotated[str, typer.Option("--name", metavar="TEXT")] = "",
+    addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS", help="Mail addresses.")],
+    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="The person's name.")] = "",
     digest: Digests = None,
 ) -> None:
-    """Add people as active: you vouch for their consent. Lifts an earlier leaving of theirs."""
+    """Add people as active: you vouch for their consent.
+
+    This lifts an earlier leaving of theirs. Nobody is mailed.
+    """
     session: Session = context.obj
     from syndicate.store import subscribers
     from syndicate.subscriber import State, clean_name
@@ -90,10 +97,10 @@ def add(
 
 def remove(
     context: typer.Context,
-    address: Annotated[str, typer.Argument(metavar="ADDRESS")],
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="A mail address.")],
     erase: Annotated[bool, typer.Option("--erase", help="Delete everything but a hash that keeps them out.")] = False,
 ) -> None:
-    """Unsubscribe somebody from everything; with --erase delete what is known of them."""
+    """Unsubscribe somebody from everything, or erase them."""
     session: Session = context.obj
     from syndicate.app import secret
     from syndicate.store import subscribers
@@ -112,25 +119,28 @@ def remove(
         return subscribers.erase(connection, key) if erase else True
 
     if not session.write(write):
-        raise UsageError(f"there is no subscriber {address!r}")
+        raise UsageError(f"there is no subscriber {address!r}: `syndicate subscribers list` shows all")
     session.say(f"{address}: {'erased' if erase else 'unsubscribed'}")
     if session.json:
         session.document({"email": address, "outcome": "erased" if erase else "unsubscribed"})
 
 
-def show(context: typer.Context, address: Annotated[str, typer.Argument(metavar="ADDRESS")]) -> None:
+def show(
+    context: typer.Context, address: Annotated[str, typer.Argument(metavar="ADDRESS", help="A mail address.")]
+) -> None:
     """Show one person: state, digests, consent."""
     session: Session = context.obj
     from syndicate.store import subscribers
 
     person = session.read(subscribers.by_key, _address(address).key)
     if person is None:
-        raise UsageError(f"there is no subscriber {address!r}")
+        raise UsageError(f"there is no subscriber {address!r}: `syndicate subscribers list` shows all")
     if session.json:
         session.document(person)
         return
     for field, value in person.items():
-        session.result(f"{field:<10}{', '.join(value) if isinstance(value, list) else value}")
+        if value not in (None, "", []):
+            session.field(field, value)
 
 
 def listing(context: typer.Context) -> None:
@@ -144,16 +154,26 @@ def listing(context: typer.Context) -> None:
         session.document([{field: person[field] for field in shown} for person in people])
         return
     rows = [(one["email"], one["state"], ", ".join(one["digests"]), one["since"], one["reason"]) for one in people]
-    session.table(("email", "state", "digests", "since", "why"), rows, empty="Nobody yet: `syndicate subscribers add`.")
+    session.table(
+        ("email", "state", "digests", "since", "why"),
+        rows,
+        empty="Nobody yet: `syndicate subscribers add ADDRESS` or `import FILE.csv`.",
+    )
 
 
 def import_(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A header with `email`; `-` reads stdin.")],
     digest: Digests = None,
-    as_: Annotated[str, typer.Option("--as", metavar="STATE", help="State where the file names none.")] = "active",
+    as_: Annotated[
+        str, typer.Option("--as", metavar="STATE", help="active, unsubscribed or bounced, where the file says none.")
+    ] = "active",
 ) -> None:
-    """Import people from CSV, also from Mailchimp, Ghost, listmonk, Substack and Buttondown. Nobody is mailed."""
+    """Import people from CSV. Nobody is mailed.
+
+    Also read as Mailchimp, Ghost, listmonk, Substack and Buttondown export it. Who left stays away. A bad row is
+    skipped and named with its line; exit 1 if any was.
+    """
     session: Session = context.obj
     from syndicate.subscriber import BadRow, State
 
@@ -165,7 +185,7 @@ def import_(
     for row in _rows(file):
         if isinstance(row, BadRow):
             bad += 1
-            session.say(f"line {row.line}: {row.reason}")
+            session.warn(f"line {row.line}: {row.reason}")
             continue
         batch.append(row)
         if len(batch) >= IMPORT_BATCH:
@@ -173,7 +193,8 @@ def import_(
             batch = []
     _import(session, batch, State(as_), digests, outcomes, file.name)
     told = ", ".join(f"{count} {name}" for name, count in sorted(outcomes.items())) or "nobody"
-    session.say(f"{told}{f', {bad} lines skipped' if bad else ''}. Nobody was mailed.")
+    skipped = f", {bad} {'line' if bad == 1 else 'lines'} skipped" if bad else ""
+    session.say(f"{told}{skipped}. Nobody was mailed.")
     if session.json:
         session.document({"outcomes": outcomes, "skipped": bad})
     if bad:
@@ -228,13 +249,26 @@ def export(
     from syndicate.store import subscribers
     from syndicate.subscriber import write_csv
 
+    to_stdout = str(file) == "-"
+    if to_stdout and session.json:
+        raise UsageError("the CSV and the JSON document cannot both go to stdout: name a file")
+
     def stream(connection: Connection) -> int:
         count = 0
-        with sys.stdout if str(file) == "-" else file.open("w", encoding="utf-8", newline="") as out:
+        with contextlib.nullcontext(sys.stdout) if to_stdout else _created(file) as out:
             for line in write_csv(subscribers.listing(connection)):
                 out.write(line)
                 count += 1
         return count - 1
 
     count = session.read(stream)
-    session.say(f"{count} people written to {file}")
+    session.say(f"{count} people written{'' if to_stdout else f' to {file}'}")
+    if session.json:
+        session.document({"people": count, "file": str(file)})
+
+
+def _created(file: Path) -> TextIO:
+    try:
+        return file.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {(error.strerror or str(error)).lower()}") from error

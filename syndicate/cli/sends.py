@@ -226,6 +226,8 @@ async def test_digest(session: Session, wanted: DigestSettings, address: str) ->
         window = await app.store.read(window_by_hand, app.press, wanted, app.clock.now())
         if not window.contents.cards:
             session.say(f"{wanted.name}: nothing to send: {window.reason}")
+            if session.json:
+                session.document([])
             return 0
         _, payload = render_edition(app.press, wanted, window.contents, app.clock.now())
         return await _send_tests(session, app, [payload], address)
@@ -247,7 +249,8 @@ async def _send_tests(session: Session, app: App, payloads: Sequence[Mapping[str
         good = verdict.fate == "accepted"
         code = code if good else 1
         where = "sent" if app.post.transport.live else f"rehearsed, see {app.settings.data / 'outbox' / 'email'}"
-        session.say(f"{payload['subject']} -> {to.email}: {where if good else verdict.answer}")
+        tell = session.say if good else session.warn
+        tell(f"{payload['subject']} -> {to.email}: {where if good else verdict.answer}")
         results.append(
             {"email": to.email, "subject": payload["subject"], "fate": verdict.fate, "answer": verdict.answer}
         )

@@ -109,10 +109,21 @@ class Session:
         if self.verbosity >= 0:
             print(text, file=sys.stderr)
 
+    def warn(self, text: str) -> None:
+        """What is wrong; also with -q."""
+        print(text, file=sys.stderr)
+
     def result(self, text: str) -> None:
         """A result; not with --json, whose document is the result."""
         if not self.json:
             print(text)
+
+    def field(self, name: str, value: Any) -> None:
+        """One line of a thing that is shown whole; lists and tables get a line for each entry."""
+        if isinstance(value, Mapping):
+            value = [f"{key}: {entry}" for key, entry in value.items()]
+        entries = value if isinstance(value, list | tuple) else [value]
+        self.result(f"{name:<13}" + f"\n{'':<13}".join(_cell(entry, self.settings) for entry in entries))
 
     def document(self, value: Any) -> None:
         """The JSON document."""
@@ -149,7 +160,7 @@ class Session:
             return
         self.say(question)
         if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
-            raise UsageError("nothing was sent")
+            raise UsageError("nothing was sent, as you said")
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -132,10 +132,7 @@ def _password(value: object, info: ValidationInfo) -> Secret:
     secret = _secret(value, info)
     in_the_open = isinstance(value, str) and not isinstance(value, FromEnvironment)
     if in_the_open and secret and not is_password_hash(secret.reveal()):
-        raise ValueError(
-            "a password must not stand here in clear: put the hash that `syndicate password` prints, "
-            'or use { env = "NAME" } or { file = "path" }'
-        )
+        raise ValueError('a password must not stand here in clear: use { env = "NAME" } or { file = "path" }')
     return secret
 
 

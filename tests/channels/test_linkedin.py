@@ -135,7 +135,7 @@ async def test_a_dead_token_pauses(double: LinkedInDouble, fetcher: Fetcher, sta
     assert error.status == 401
     assert error.pauses is not None
     assert code in error.pauses
-    assert "syndicate linkedin login" in error.pauses
+    assert "linkedin.access_token" in error.pauses
 
 
 async def test_a_retired_version_pauses_and_a_later_one_in_the_configuration_mends_the_frozen_post(

@@ -115,7 +115,7 @@ class LinkedIn:
         token = self._settings.access_token.reveal().strip()
         if not token:
             raise Unavailable(
-                "there is no access token", pauses="run `syndicate linkedin login` or set linkedin.access_token"
+                "there is no access token", pauses="set linkedin.access_token"
             )
         if not token.isascii() or not token.isprintable() or " " in token:
             raise Unavailable(
@@ -139,5 +139,5 @@ class LinkedIn:
 def _author_is_missing() -> Unavailable:
     return Unavailable(
         "linkedin.author is empty",
-        pauses="set linkedin.author to who posts, like urn:li:person:abcd1234 (`syndicate linkedin login` says which)",
+        pauses="set linkedin.author to who posts, like urn:li:person:abcd1234 or urn:li:organization:1234",
     )

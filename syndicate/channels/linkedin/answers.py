@@ -127,7 +127,7 @@ def _pauses(status: int, complaint: Complaint) -> str | None:
     """What a person must do before anything can be posted again, where the answer concerns the channel."""
     if status == 401:
         why = next(iter(sorted(code for code in complaint.codes if "TOKEN" in code or "MEMBER" in code)), "401")
-        return f"LinkedIn does not take the token ({why}): run `syndicate linkedin login` or set linkedin.access_token"
+        return f"LinkedIn does not take the token ({why}): set linkedin.access_token anew"
     if status == 426 or "VERSION_MISSING" in complaint.codes:
         return "LinkedIn has retired this version of its API: set linkedin.version to a later one (YYYYMM)"
     if status == 403 and "/author" in complaint.message:
@@ -137,7 +137,7 @@ def _pauses(status: int, complaint: Complaint) -> str | None:
     if status == 403:
         return (
             "LinkedIn does not let this token post: the app needs the product Share on LinkedIn (w_member_social), "
-            "then `syndicate linkedin login` or set linkedin.access_token and linkedin.author"
+            "then set linkedin.access_token and linkedin.author"
         )
     if 300 <= status < 400:
         return "the address redirects elsewhere, and a token does not follow: correct linkedin.api_url"
