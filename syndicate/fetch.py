@@ -38,6 +38,7 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes  # unpacked
     whole: bool = True  # false: the body is only its beginning (too long, or the connection broke)
+    url: str = ""  # where a chain of redirects ended; only `guarded` follows them
 
     def text(self) -> str:
         """The body as text; what is not UTF-8 shows as a replacement character."""
@@ -130,12 +131,12 @@ class Fetcher:
                 request = self._open().stream(method, url, headers=dict(headers), content=content)
                 async with request as response:
                     begun.append(response)
-                    whole = await _read(response, body, self._body_limit)
-            return _answer(response, body, whole)
+                    whole = await read_body(response, body, self._body_limit)
+            return answer_of(response, body, whole)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as exc:
             if begun and not repeatable:  # the status line is the outcome, whatever happens to the body
-                return _answer(begun[0], body, whole=False)
-            failure = _meaning(exc, origin(url), repeatable)
+                return answer_of(begun[0], body, whole=False)
+            failure = meaning(exc, origin(url), repeatable)
         # Raised out here, so that no httpx exception with its request and headers hangs on as the context.
         raise failure
 
@@ -143,8 +144,7 @@ class Fetcher:
         if self._client is None:
             import httpx
 
-            for name in ("httpx", "httpcore"):  # they log every address, at INFO and below
-                logging.getLogger(name).setLevel(logging.WARNING)
+            hush()
             self._client = httpx.AsyncClient(
                 headers={"User-Agent": self._user_agent, "Accept-Encoding": "gzip"},
                 timeout=httpx.Timeout(self._read, connect=self._connect, pool=self._connect),
@@ -190,6 +190,12 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
 
 
+def hush() -> None:
+    """Keep addresses, which hold secrets, out of the logs: the HTTP libraries write each one, at INFO and below."""
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
 def _check(url: str, headers: Mapping[str, str]) -> None:
     """Refuse what the client would choke on in words that quote it, secrets and all."""
     try:
@@ -217,7 +223,7 @@ def _last_outcome(state: RetryCallState) -> Answer:
     return answer
 
 
-def _meaning(exc: Exception, where: str, repeatable: bool) -> DeliveryError:
+def meaning(exc: Exception, where: str, repeatable: bool) -> DeliveryError:
     """Say what a broken exchange means; by positive lists, so that what is unknown counts as doubt."""
     import httpx
 
@@ -233,7 +239,7 @@ def _meaning(exc: Exception, where: str, repeatable: bool) -> DeliveryError:
     return InDoubt(f"{where} was sent the request and did not answer ({what})")
 
 
-async def _read(response: httpx.Response, body: bytearray, limit: int) -> bool:
+async def read_body(response: httpx.Response, body: bytearray, limit: int) -> bool:
     """Collect the body up to `limit` bytes, unpacked here: layers of compression can grow without end."""
     packed = response.headers.get("content-encoding", "").strip().lower() == "gzip"
     inflate = zlib.decompressobj(31) if packed else None
@@ -256,10 +262,12 @@ async def _read(response: httpx.Response, body: bytearray, limit: int) -> bool:
     return inflate is None or inflate.eof or empty
 
 
-def _answer(response: httpx.Response, body: bytearray, whole: bool) -> Answer:
+def answer_of(response: httpx.Response, body: bytearray, whole: bool, url: str = "") -> Answer:
+    """What came back, of what `read_body` collected."""
     return Answer(
         status=response.status_code,
         headers={name.lower(): value for name, value in response.headers.items()},
         body=bytes(body),
         whole=whole,
+        url=url,
     )
