@@ -205,6 +205,11 @@ def _check(url: str, headers: Mapping[str, str]) -> None:
         usable = False
     if not usable or not url.isprintable():
         raise Refused("the address cannot be used: it is not an absolute http or https address")
+    check_headers(headers)
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Raise Refused for a header that cannot be sent, without its value."""
     for name, value in headers.items():
         if not value.isascii() or not value.isprintable():
             raise Refused(f"the header {name} holds a character that cannot be sent")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from syndicate.errors import DeliveryError, Refused, Unavailable
-from syndicate.fetch import Answer, answer_of, hush, meaning, origin, read_body
+from syndicate.fetch import Answer, answer_of, check_headers, hush, meaning, origin, read_body
 
 if TYPE_CHECKING:
     import ssl
@@ -125,6 +125,7 @@ class GuardedFetcher:
         self, method: str, url: str, headers: Mapping[str, str], limit: int, accept: tuple[str, ...], redirects: int
     ) -> Answer:
         target = _address(url)
+        check_headers(headers)
         try:
             async with asyncio.timeout(self._deadline):
                 for _ in range(redirects + 1):
@@ -166,16 +167,16 @@ class GuardedFetcher:
         """The request with the checked address in place of the host, which `Host` and TLS still name."""
         import httpx
 
-        host = url.raw_host.decode("ascii").rstrip(".")
+        sent = httpx.Headers({"User-Agent": self._user_agent, "Accept": "*/*", "Accept-Encoding": "gzip"})
+        sent.update(headers)
+        sent.update({"Host": url.netloc.decode("ascii"), "Connection": "close"})
         return httpx.Request(
             method,
             url.copy_with(host=address, fragment=None),
-            headers={"User-Agent": self._user_agent, "Accept": "*/*", "Accept-Encoding": "gzip"}
-            | dict(headers)
-            | {"Host": url.netloc.decode("ascii"), "Connection": "close"},
+            headers=sent,
             extensions={
                 "timeout": httpx.Timeout(self._deadline, connect=connect).as_dict(),
-                "sni_hostname": host,
+                "sni_hostname": url.raw_host.decode("ascii").rstrip("."),
             },
         )
 

@@ -138,6 +138,19 @@ async def test_after_closing_the_next_request_opens_anew(site: Website, trusting
     assert (await trusting.get(f"{site.url}/", limit=LIMIT)).status == 200
 
 
+async def test_a_wish_of_the_caller_takes_the_place_of_ours(site: Website, trusting: GuardedFetcher) -> None:
+    await trusting.get(f"{site.url}/", headers={"accept": "text/html", "user-agent": "me"}, limit=LIMIT)
+    assert (site.asked[0].headers["accept"], site.asked[0].headers["user-agent"]) == ("text/html", "me")
+
+
+async def test_a_header_that_cannot_be_sent_is_refused(site: Website, trusting: GuardedFetcher) -> None:
+    for value in (f'"{SECRET}\r\nX: y"', f'"{SECRET}é"'):
+        with pytest.raises(Refused) as caught:
+            await trusting.get(f"{site.url}/", headers={"If-None-Match": value}, limit=LIMIT)
+        assert SECRET not in caught.value.reason
+    assert site.asked == []
+
+
 # --- too much, too slow -------------------------------------------------------------------------------------------
 
 
@@ -392,8 +405,8 @@ async def test_the_next_address_is_tried_when_one_is_dead(site: Website) -> None
 @pytest.mark.parametrize(
     ("address", "public"),
     [
-        (PUBLIC, True), ("93.184.216.34", True), ("8.8.8.8", True), ("172.32.0.1", True), ("100.128.0.1", True), ("192.0.1.1", True),
-        ("2606:4700::1111", True), ("::ffff:8.8.8.8", True), ("64:ff9b::808:808", True), ("2002:808:808::1", True),
+        (PUBLIC, True), ("93.184.216.34", True), ("8.8.8.8", True), ("172.32.0.1", True), ("100.128.0.1", True),
+        ("192.0.1.1", True), ("2606:4700::1111", True), ("::ffff:8.8.8.8", True), ("64:ff9b::808:808", True), ("2002:808:808::1", True),
         ("127.0.0.1", False), ("::1", False), ("192.0.0.192", False), ("198.18.0.1", False), ("203.0.113.9", False),
         ("240.0.0.1", False), ("224.1.2.3", False), ("168.63.129.16", False), ("2001::1", False), ("fec0::1", False),
         ("2001:db8::1", False), ("3fff::1", False), ("64:ff9b:1::1", False), ("64:ff9b::a00:1", False),
