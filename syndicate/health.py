@@ -72,7 +72,7 @@ def as_text(found: Mapping[str, Any], settings: Settings) -> Iterator[str]:
         yield f"paused        everything: {found['paused']['all']}"
     for problem in found["problems"]:
         yield f"PROBLEM       {problem}"
-    if not found["problems"]:
+    if not found["problems"] and not found["paused"]:
         yield "All is well."
 
 

@@ -106,7 +106,7 @@ def retry(
     context: typer.Context,
     delivery: Annotated[int, typer.Argument(metavar="ID", help="As `syndicate deliveries` shows it.")],
 ) -> None:
-    """Try again what did not go out; of mail, the letters that failed."""
+    """Try again what did not go out; of mail, what failed."""
     from syndicate.store import deliveries as rows
 
     _change(context.obj, rows.retry, delivery, context.obj.clock.now())
@@ -116,7 +116,7 @@ def cancel(
     context: typer.Context,
     delivery: Annotated[int, typer.Argument(metavar="ID", help="As `syndicate deliveries` shows it.")],
 ) -> None:
-    """Cancel what has not gone out; of mail, the letters still due."""
+    """Cancel what has not gone out; of mail, what is still due."""
     from syndicate.store import deliveries as rows
 
     _change(context.obj, rows.cancel, delivery)

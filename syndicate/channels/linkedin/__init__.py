@@ -114,9 +114,7 @@ class LinkedIn:
     def _token(self) -> str:
         token = self._settings.access_token.reveal().strip()
         if not token:
-            raise Unavailable(
-                "there is no access token", pauses="set linkedin.access_token"
-            )
+            raise Unavailable("there is no access token", pauses="set linkedin.access_token")
         if not token.isascii() or not token.isprintable() or " " in token:
             raise Unavailable(
                 "the access token holds characters that no token has", pauses="set linkedin.access_token anew"
