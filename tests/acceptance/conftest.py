@@ -1,0 +1,75 @@
+"""Doubles of the outside world and newsrooms, for tests that judge by what the world saw."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.newsroom import Newsroom
+from tests.doubles.linkedin import LinkedInDouble
+from tests.doubles.smtp import SmtpDouble
+
+
+class MailServer:
+    """The SMTP double in a thread with a loop of its own; `world` lists what it accepted."""
+
+    def __init__(self, **how: Any) -> None:
+        self._how = how
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="smtp-double", daemon=True)
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        async with SmtpDouble(**self._how) as self.double:
+            self._ready.set()
+            await self._stop.wait()
+
+    def __enter__(self) -> MailServer:
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+    @property
+    def port(self) -> int:
+        return self.double.port
+
+    @property
+    def world(self) -> list[dict[str, Any]]:
+        return list(self.double.world)
+
+    def to(self, address: str) -> list[dict[str, Any]]:
+        return [one for one in self.world if one["to"] == address]
+
+
+@pytest.fixture
+def linkedin() -> Iterator[LinkedInDouble]:
+    with LinkedInDouble() as double:
+        yield double
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    with MailServer() as server:
+        yield server
+
+
+@pytest.fixture
+def slow_mail_server() -> Iterator[MailServer]:
+    with MailServer(delay=0.05) as server:
+        yield server
+
+
+@pytest.fixture
+def newsroom(tmp_path: Path) -> Callable[..., Newsroom]:
+    """Makes a newsroom in a folder of this test."""
+    return lambda **settings: Newsroom(tmp_path / "site", **settings)
