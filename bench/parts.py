@@ -20,6 +20,7 @@ from syndicate.desk import Desk
 from syndicate.freeze import render_edition, window_by_hand
 from syndicate.sources.folder import Folder
 from syndicate.store import articles
+from syndicate.store.database import open_ledger
 
 TURNS = 7
 SETTINGS = config.load(None, os.environ)
@@ -46,7 +47,7 @@ def walk(count: int) -> None:
 
 
 def run_feeds() -> Callable[[], object]:
-    store = app.open_ledger(SETTINGS)
+    store = open_ledger(SETTINGS)
     newest = store.read_now(articles.newest_released, 50)
     shown = store.read_now(articles.many, [article for article, _ in newest])
     store.close()
@@ -54,7 +55,7 @@ def run_feeds() -> Callable[[], object]:
 
 
 def run_digest() -> Callable[[], object]:
-    store, press, digest = app.open_ledger(SETTINGS), app.press(SETTINGS), SETTINGS.digests[0]
+    store, press, digest = open_ledger(SETTINGS), app.press(SETTINGS), SETTINGS.digests[0]
     assert press is not None
     window = store.read_now(window_by_hand, press, digest, CLOCK.now())
     store.close()
@@ -63,7 +64,7 @@ def run_digest() -> Callable[[], object]:
 
 
 def run_linkedin() -> Callable[[], object]:
-    store = app.open_ledger(SETTINGS)
+    store = open_ledger(SETTINGS)
     article = store.read_now(articles.get, store.read_now(articles.newest_released, 1)[0][0])
     store.close()
     assert article is not None
@@ -75,7 +76,7 @@ def run_linkedin() -> Callable[[], object]:
 
 async def idle() -> tuple[float, float]:
     """A scan without changes, threads and all."""
-    store = app.open_ledger(SETTINGS)
+    store = open_ledger(SETTINGS)
     desk, sources = Desk(SETTINGS, ("linkedin",)), [Folder(source) for source in SETTINGS.sources]
     taken = []
     for _ in range(TURNS):

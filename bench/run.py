@@ -193,10 +193,15 @@ def measure(lines: list[Row]) -> dict[str, Cost]:
     found: dict[str, list[Cost]] = {line.name: [] for line in lines}
     for turn in range(ROUNDS):
         for line in lines:
-            print(f"\r\033[Kround {turn + 1} of {ROUNDS}: {line.name}", end="", file=sys.stderr, flush=True)
+            _say(f"round {turn + 1} of {ROUNDS}: {line.name}")
             found[line.name].append(line.run())
-    print("\r\033[K", end="", file=sys.stderr)
+    _say("")
     return {name: _median(costs) for name, costs in found.items()}
+
+
+def _say(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def _median(costs: list[Cost]) -> Cost:

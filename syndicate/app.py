@@ -10,7 +10,6 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from syndicate import __version__
 from syndicate.channels.base import Channel
@@ -29,17 +28,11 @@ from syndicate.pacing import Pacing
 from syndicate.pipeline import App
 from syndicate.render import Templates
 from syndicate.sources.folder import Folder
-from syndicate.store.database import Store, open_store
+from syndicate.store.database import open_ledger
 from syndicate.store.owners import RENEW, Owner
 from syndicate.subscriber import Signer
 from syndicate.transports.outbox import Outbox as MailOutbox
 from syndicate.transports.smtp import Smtp
-
-
-def database(settings: Settings) -> Path:
-    """The SQLite file."""
-    url = settings.database.url.reveal()
-    return Path(url.removeprefix("sqlite:///")) if url else settings.data / "syndicate.db"
 
 
 def secret(settings: Settings) -> bytes:
@@ -62,11 +55,6 @@ def secret(settings: Settings) -> bytes:
         return path.read_text(encoding="ascii").strip().encode()
     except OSError as error:
         raise SyndicateError(f"cannot keep the secret in {path}: {error.strerror}; set `data` or `secret`") from error
-
-
-def open_ledger(settings: Settings, *, upgrade: bool = False) -> Store:
-    """The database alone, for commands that only read or note something. Raises StoreError."""
-    return open_store(database(settings), upgrade=upgrade)
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """The desk: recognises an article, has it judged, dates its release and owes it to the channels.
 
-Works inside the transaction it is given; scanning, `approve` and `reject` all come through here.
+Works inside the transaction it is given; scanning, `approve` and `reject` all come through here. The review and its
+patterns (40 ms) are loaded when there is something to judge: most passes find nothing new.
 """
 
 from __future__ import annotations
@@ -9,20 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from syndicate import review
 from syndicate.article import Manuscript, State
 from syndicate.config import Settings
 from syndicate.errors import ContentError
-from syndicate.review import Judgement, Twin
 from syndicate.store import articles, ledger
 from syndicate.store.articles import Entry
 from syndicate.store.database import AnyRow
 from syndicate.store.register import Recognised, Register, Standing
+
+if TYPE_CHECKING:
+    from syndicate.review import Judgement
 
 DELAY_RESTARTS = 3
 
@@ -106,6 +109,8 @@ class Desk:
                 self._follow(connection, row.state, entry)
 
     def _entry(self, reading: Reading, found: Recognised, sweep: Sweep) -> Entry:
+        from syndicate import review
+
         now, said, row = sweep.now, reading.manuscript, found.row
         entry = Entry(
             id=found.id, source=reading.source, path=reading.path, stat=reading.stat, hash=reading.hash,
@@ -184,6 +189,8 @@ class Desk:
 
     def _judge(self, register: Register, entry: Entry, row: Standing | None, now: datetime) -> Judgement:
         """What was released once is not held again for a twin that came after it."""
+        from syndicate import review
+
         released = entry.entered is not None
         twin = clash = None
         if entry.title_key and not released:
@@ -193,7 +200,7 @@ class Desk:
         verdict = row.verdict if row is not None else None
         judgement = review.judge(
             entry.manuscript, self._rules, now, self.zone,
-            twin=Twin(path=twin) if twin else None, clash=clash, verdict=verdict,
+            twin=review.Twin(path=twin) if twin else None, clash=clash, verdict=verdict,
         )  # fmt: skip
         if verdict == "rejected" and row is not None and row.verdict_because:
             return replace(judgement, reasons=(f"rejected: {row.verdict_because}",))
@@ -249,6 +256,8 @@ def _is_only_touched(reading: Reading, row: Standing | None) -> bool:
 
 
 def _unfit(reading: Reading, found: Recognised) -> Judgement | None:
+    from syndicate.review import Judgement
+
     if found.how == "duplicate-id":
         return Judgement(State.HELD, ("duplicate-id: another file bears the same id",), None)
     if reading.error is not None:

@@ -13,7 +13,6 @@ from hashlib import blake2b
 
 from sqlalchemy import Connection
 
-from syndicate import manuscript
 from syndicate.config import Settings
 from syndicate.crashpoint import crashpoint
 from syndicate.desk import Desk, Reading, Sweep
@@ -115,6 +114,8 @@ def _read(source: Folder, seen: Mapping[str, Seen], paths: Sequence[str], desk: 
 
 
 def _read_one(source: Folder, path: str, seen: Seen, desk: Desk) -> Reading:
+    from syndicate import manuscript  # a parser of YAML and many patterns, which most passes have no use for
+
     stat, raw = seen.stat, b""
     try:
         raw = source.read(path, seen)

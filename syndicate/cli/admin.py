@@ -63,12 +63,12 @@ def check(
 def upgrade(context: typer.Context) -> None:
     """Bring the database to this version, after a backup."""
     session: Session = context.obj
-    from syndicate.app import database, open_ledger
+    from syndicate.store.database import open_ledger, place
 
     open_ledger(session.settings, upgrade=True).close()
-    session.say(f"{database(session.settings)} is of this version")
+    session.say(f"{place(session.settings)} is of this version")
     if session.json:
-        session.document({"database": str(database(session.settings)), "upgraded": True})
+        session.document({"database": str(place(session.settings)), "upgraded": True})
 
 
 def check_database(context: typer.Context) -> None:
@@ -112,13 +112,12 @@ def restore(context: typer.Context, file: Annotated[Path, typer.Argument(metavar
     `syndicate resume`.
     """
     session: Session = context.obj
-    from syndicate.app import database, open_ledger
     from syndicate.store import pauses
-    from syndicate.store.database import restore_into
+    from syndicate.store.database import open_ledger, place, restore_into
 
     if not file.is_file():
         raise UsageError(f"there is no file {file}: name a backup")
-    kept = restore_into(database(session.settings), file, session.clock.now())
+    kept = restore_into(place(session.settings), file, session.clock.now())
     store = open_ledger(session.settings, upgrade=True)
     try:
         reason = f"restored from {file.name}, which does not know what was sent after it"

@@ -44,11 +44,10 @@ def findings(session: Session, online: bool) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Finding:
-    from syndicate.app import database
-    from syndicate.store.database import version
+    from syndicate.store.database import place, version
     from syndicate.store.schema import HEAD
 
-    path = database(settings)
+    path = place(settings)
     try:
         found = version(path)
     except SyndicateError as error:

@@ -75,7 +75,7 @@ class Session:
 
     def ledger(self) -> Store:
         """The database alone."""
-        from syndicate.app import open_ledger
+        from syndicate.store.database import open_ledger
 
         return open_ledger(self.settings)
 

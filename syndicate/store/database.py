@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, create_engine, event, select, text
 from sqlalchemy.engine import URL
@@ -22,6 +22,9 @@ from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from syndicate.errors import StoreError
 from syndicate.store.schema import APPLICATION_ID, HEAD, settings
+
+if TYPE_CHECKING:
+    from syndicate.config import Settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -98,6 +101,17 @@ class Store:
         self._read_threads.shutdown(wait=True)
         self._writer.dispose()
         self._reader.dispose()
+
+
+def place(settings: Settings) -> Path:
+    """The SQLite file."""
+    url = settings.database.url.reveal()
+    return Path(url.removeprefix("sqlite:///")) if url else settings.data / "syndicate.db"
+
+
+def open_ledger(settings: Settings, *, upgrade: bool = False) -> Store:
+    """Open the database that a configuration names. Raises StoreError."""
+    return open_store(place(settings), upgrade=upgrade)
 
 
 def version(path: Path) -> str | None:

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from syndicate import config
-from syndicate.app import open_ledger
 from syndicate.article import Article
 from syndicate.desk import Desk
 from syndicate.scan import Scanned, scan
 from syndicate.sources.folder import Folder
 from syndicate.store import articles
-from syndicate.store.database import Store
+from syndicate.store.database import Store, open_ledger
 
 MORNING = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 CONFIG = """
