@@ -7,9 +7,12 @@ What a death at each step leaves: before the claim nothing; after it a claim wit
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
+
+from sqlalchemy import Connection
 
 from syndicate import pacing
 from syndicate.article import Article
@@ -17,12 +20,12 @@ from syndicate.channels.base import Announcement, Channel, Payload
 from syndicate.clock import Chance, Clock
 from syndicate.crashpoint import crashpoint
 from syndicate.delivery import Claim, DeliveryState, Receipt, RetryPolicy, Settlement, settle
-from syndicate.errors import DeliveryError, Refused
+from syndicate.errors import DeliveryError, InDoubt, Refused
 from syndicate.logs import get
 from syndicate.markdown import plain, to_text
 from syndicate.pacing import Pacing
 from syndicate.prose import summary
-from syndicate.store import articles, ledger
+from syndicate.store import articles, claims
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner
 
@@ -30,14 +33,18 @@ SUMMARY = 600  # characters at most; a channel cuts further
 
 log = get(__name__)
 
+Ending = Callable[[Connection], object]
+"""The statement that ends a claim."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicChannel:
-    """A channel with its pace and its patience."""
+    """A channel with its pace and its patience; `owed` is what the ledger could not be told yet."""
 
     channel: Channel
     pacing: Pacing
     policy: RetryPolicy
+    owed: list[Ending] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -65,44 +72,72 @@ async def deliver(
 ) -> int:
     """Deliver what is due on one channel, or `only` these rows of it; returns how many attempts were made."""
     attempts = 0
-    while not stop.is_set():
+    await _pay(public, store)
+    while not stop.is_set() and owner.stands():
         now = clock.now()
         claim = await store.write(
-            ledger.claim_one, public.name, owner.id, public.channel.live, now,
+            claims.claim_one, public.name, owner.id, public.channel.live, now,
             pacing.day_start(now, public.pacing.zone), partial(pacing.earliest, rules=public.pacing, now=now), only,
         )  # fmt: skip
         if claim is None:
             break
         crashpoint("claim.done")
-        await _deliver_one(claim, public, store, owner, clock, chance)
+        try:
+            ending = await _deliver_one(claim, public, store, owner, clock, chance)
+        except Exception:  # the claim is ours as long as we live: nobody else would put it right
+            public.owed.append(partial(claims.put_right, claim=claim, now=clock.now()))
+            raise
+        public.owed.append(ending)
+        await _pay(public, store)
+        crashpoint("settle.done")
         attempts += 1
     return attempts
 
 
+async def _pay(public: PublicChannel, store: Store) -> None:
+    """Tell the ledger how claims ended; what it cannot take now is kept, and nothing more is claimed before."""
+    while public.owed:
+        await store.write(public.owed[0])
+        del public.owed[0]
+
+
 async def _deliver_one(
     claim: Claim, public: PublicChannel, store: Store, owner: Owner, clock: Clock, chance: Chance
-) -> None:
+) -> Ending:
+    if _is_too_late_to_repeat(claim, public.policy, clock):
+        return _settled(claim, InDoubt("too late to repeat it: look whether it is there"), public, clock, chance)
     payload = await _compose(claim, public.channel, store)
     if isinstance(payload, DeliveryError):
-        settlement = settle(claim, payload, clock.now(), public.policy, chance)
-        await store.write(ledger.record, claim, settlement, clock.now())
-        log.warning("not composed", channel=claim.channel, delivery=claim.id, reason=payload.reason)
-        return
-    if public.channel.live and public.channel.by_hand:
-        await store.write(ledger.hold_for_hand, claim, payload, clock.now())
-        return
+        return _settled(claim, payload, public, clock, chance)
+    if public.channel.live and public.channel.by_hand and not claim.doubtful_since:
+        return partial(claims.hold_for_hand, claim=claim, payload=payload, now=clock.now())
     if not owner.stands():  # suspended past its lease: somebody else may be at it
-        await store.write(ledger.give_back, claim, clock.now())
-        return
-    if not await store.write(ledger.begin_attempt, claim, payload, clock.now()):
-        return
+        return partial(claims.give_back, claim=claim, now=clock.now())
+    if not await store.write(claims.begin_attempt, claim, payload, clock.now()):
+        return _nothing
     crashpoint("attempt.begun")
     outcome = await _attempt(public.channel, claim, payload)
     crashpoint("social.accepted")
+    return _settled(claim, outcome, public, clock, chance)
+
+
+def _is_too_late_to_repeat(claim: Claim, policy: RetryPolicy, clock: Clock) -> bool:
+    """Whoever comes to a doubt after the provider forgot the first attempt would send a second one."""
+    return claim.doubtful_since is not None and clock.now() > claim.doubtful_since + policy.repeat_within
+
+
+def _settled(claim: Claim, outcome: Receipt | Exception, public: PublicChannel, clock: Clock, chance: Chance) -> Ending:
     settlement = settle(claim, outcome, clock.now(), public.policy, chance)
-    await store.write(ledger.record, claim, settlement, clock.now())
-    crashpoint("settle.done")
-    _tell(claim, settlement)
+    return partial(_record, claim=claim, settlement=settlement, now=clock.now())
+
+
+def _record(connection: Connection, claim: Claim, settlement: Settlement, now: datetime) -> None:
+    recorded = claims.record(connection, claim, settlement, now)
+    _tell(claim, settlement, recorded=recorded)
+
+
+def _nothing(connection: Connection) -> None:
+    """The claim was taken back meanwhile."""
 
 
 async def _compose(claim: Claim, channel: Channel, store: Store) -> Payload | DeliveryError:
@@ -134,14 +169,16 @@ async def _attempt(channel: Channel, claim: Claim, payload: Payload) -> Receipt 
         return error
 
 
-def _tell(claim: Claim, settlement: Settlement) -> None:
-    good = settlement.state in (DeliveryState.SENT, DeliveryState.REHEARSED)
+def _tell(claim: Claim, settlement: Settlement, *, recorded: bool) -> None:
+    good = recorded and settlement.state in (DeliveryState.SENT, DeliveryState.REHEARSED)
+    receipt = settlement.receipt
     (log.info if good else log.warning)(
-        "delivered" if good else "not delivered",
+        "delivered" if good else "not delivered" if recorded else "too late: the claim was taken back",
         channel=claim.channel,
         delivery=claim.id,
         attempt=claim.attempt,
         state=settlement.state.value,
         status=settlement.status,
         reason=settlement.reason,
+        url=receipt.url if receipt else None,
     )

@@ -122,7 +122,7 @@ def settle(
             answer=outcome.answer,
         )
     error = outcome if isinstance(outcome, DeliveryError) else InDoubt(f"{type(outcome).__name__}: {outcome}")
-    if isinstance(error, Refused):
+    if isinstance(error, Refused) and not claim.doubtful_since:  # of a repeat it says nothing about the first
         return Settlement(
             state=DeliveryState.FAILED,
             outcome="refused",
@@ -163,7 +163,7 @@ def _doubt(
 ) -> Settlement:
     """Nobody knows: a repeat may decide while the provider still recognises it, then only a person can."""
     again = now + (wait or timedelta(seconds=5 + 10 * chance.random()))
-    repeatable = again <= (claim.doubtful_since or now) + policy.repeat_within
+    repeatable = not isinstance(error, Refused) and again <= (claim.doubtful_since or now) + policy.repeat_within
     return Settlement(
         state=DeliveryState.UNKNOWN,
         outcome="in-doubt",

@@ -22,7 +22,7 @@ from syndicate.logs import get
 from syndicate.pacing import span
 from syndicate.render import Templates
 from syndicate.slots import last_slot
-from syndicate.store import articles, editions, letters
+from syndicate.store import articles, editions, freezing, letters
 from syndicate.store.database import Store
 
 log = get(__name__)
@@ -189,7 +189,7 @@ def _freeze(
     if not saved:
         return None
     assert contents.digest is not None
-    delivery, people = letters.freeze(
+    delivery, people = freezing.freeze(
         connection,
         subject=contents.slug,
         digest=contents.digest,
@@ -219,9 +219,9 @@ def render_letter(press: Press, article: Article, now: datetime) -> dict[str, ob
 
 async def freeze_planned(press: Press, store: Store, now: datetime) -> None:
     """Freeze the articles that were sent to email by hand and whose moment has come, each as a letter of its own."""
-    for delivery, article in await store.read(letters.planned, now, press.live):
+    for delivery, article in await store.read(freezing.planned, now, press.live):
         whole = await store.read(articles.get, article)
         if whole is None:
             continue
         payload = await asyncio.to_thread(render_letter, press, whole, now)
-        await store.write(letters.freeze_planned, delivery, payload, now)
+        await store.write(freezing.freeze_planned, delivery, payload, now)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,14 +24,18 @@ from syndicate.store.database import Store
 from syndicate.store.letters import Mailing, Recipient
 from syndicate.store.owners import Owner
 from syndicate.subscriber import Signer
-from syndicate.transports.base import Envelope, Fate, Transport, Verdict
+from syndicate.transports.base import Connection, Envelope, Fate, Transport, Verdict
 
-GROUP = 25
+GROUP = 25  # letters at most that one connection claims
+FIRST_GROUP = 5  # while its speed is not known
+GROUP_SECONDS = 5.0  # no more are claimed than go out in that time
 NOBODY = 0  # the subscriber of test letters
 BLAMES = 3  # letters in a row, refused for what we are or sent, that pause the channel
 AFTER_4XX = timedelta(minutes=5)
 SHORT_REST = timedelta(minutes=1)  # after a refused connection
 FAULT_REST = timedelta(minutes=15)  # until a probe, where a person must do something
+QUOTA_REST = timedelta(hours=1)  # whose midnight ends a day's quota is not said: an hourly letter finds it
+TOO_FAST = "4.7.28"  # the recipient's domain takes no more from us for a while
 
 log = get(__name__)
 
@@ -45,6 +50,7 @@ class Post:
     secret: bytes
     public_url: str
     blamed: set[int] = field(default_factory=set)
+    owed: list[tuple[int, Sequence[LetterSettlement]]] = field(default_factory=list)  # (delivery, what came of it)
 
     def person(self, mailing: Mailing, to: Recipient) -> Person:
         """What is this one's own: address, Message-ID, links."""
@@ -66,6 +72,9 @@ class Post:
 async def mail(post: Post, store: Store, owner: Owner, clock: Clock, chance: Chance, stop: asyncio.Event) -> int:
     """Send the letters due now; returns how many verdicts came."""
     verdicts = 0
+    while post.owed:  # what the ledger could not be told before; until it is, nothing more is claimed
+        await store.write(letters.settle, post.owed[0][0], owner.id, post.owed[0][1], clock.now())
+        del post.owed[0]
     for mailing in await store.read(letters.open_mailings, clock.now(), post.transport.live):
         if stop.is_set():
             break
@@ -80,7 +89,8 @@ async def mail(post: Post, store: Store, owner: Owner, clock: Clock, chance: Cha
                 tasks.create_task(pump.run())
         verdicts += sum(pump.verdicts for pump in pumps)
         crashpoint("mail.settled")
-    await store.write(letters.close, clock.now())
+    if await store.read(letters.ended):
+        await store.write(letters.close, clock.now())
     return verdicts
 
 
@@ -98,52 +108,83 @@ class _Pump:
     stop: asyncio.Event
     verdicts: int = 0
     trouble: letters.Trouble | None = None
+    resting: dict[str, str] = field(default_factory=dict)  # recipient domain -> why
+    settled: list[LetterSettlement] = field(default_factory=list)  # known here, not in the ledger yet
+    open: dict[int, int] = field(default_factory=dict)  # letters of this group without a verdict -> attempt
+    size: int = FIRST_GROUP
 
     async def run(self) -> None:
-        settled: list[LetterSettlement] = []
-        async with self.post.transport.connect() as line:
-            while group := await self._next(settled):
-                settled = []
-                crashpoint("claim.done")
-                attempts = {to.letter: to.attempt for to in group}
-                envelopes = [made for to in group if (made := self._envelope(to, settled))]
-                try:
-                    async for verdict in line.send(envelopes):
-                        settled.append(self._judge(verdict, attempts[verdict.letter]))
-                        crashpoint("smtp.accepted")
-                except BaseException:  # what is known is noted, the rest is given back with the owner's row
-                    await self._next(settled, limit=0)
-                    raise
+        try:
+            async with self.post.transport.connect() as line:
+                while (group := await self._next()).people:
+                    await self._send(line, group.people)
+                    if group.probe:  # it tells; the others follow with all connections
+                        break
+                await self._next(limit=0)
+        except BaseException:  # what is known is noted as soon as the ledger takes it, the rest is due again
+            self._give_back()
+            self.post.owed.append((self.mailing.delivery, self.settled))
+            raise
 
-    async def _next(self, settled: Sequence[LetterSettlement], limit: int = GROUP) -> list[Recipient]:
+    async def _send(self, line: Connection, people: Sequence[Recipient]) -> None:
+        begun = self.clock.monotonic()
+        self.open = {to.letter: to.attempt for to in people}
+        domains = {to.letter: to.domain for to in people}
+        crashpoint("claim.done")
+        envelopes = [made for to in people if (made := self._envelope(to))]
+        async with aclosing(line.send(envelopes)) as verdicts:
+            async for verdict in verdicts:
+                self._judge(verdict, domains[verdict.letter])
+                crashpoint("smtp.accepted")
+                if self.trouble or not self.owner.stands(begun):
+                    break
+        self._give_back()
+        seconds = self.clock.monotonic() - begun
+        self.size = max(1, min(GROUP, int(len(people) * GROUP_SECONDS / seconds))) if seconds > 0 else GROUP
+
+    def _give_back(self) -> None:
+        """What has no verdict is due again."""
+        now = self.clock.now()
+        self.settled += [
+            LetterSettlement(letter=one, state=LetterState.DUE, due_at=now, tried=False) for one in self.open
+        ]
+        self.open = {}
+
+    async def _next(self, limit: int | None = None) -> letters.Group:
         if self.stop.is_set() or not self.owner.stands():
             limit = 0
-        trouble, self.trouble = self.trouble, None
-        return await self.store.write(
-            letters.settle_and_claim, self.mailing, self.owner.id, settled, trouble, self.clock.now(), limit
-        )
+        group = await self.store.write(
+            letters.settle_and_claim, self.mailing, self.owner.id, self.settled, self.trouble, self.resting,
+            self.clock.now(), self.size if limit is None else limit,
+        )  # fmt: skip
+        self.settled, self.trouble, self.resting = [], None, {}
+        return group
 
-    def _envelope(self, to: Recipient, settled: list[LetterSettlement]) -> Envelope | None:
+    def _envelope(self, to: Recipient) -> Envelope | None:
         """The letter for one person; one that cannot be written fails alone."""
         try:
             pieces = self.stencil.fill(self.post.person(self.mailing, to))
         except ValueError as error:
-            settled.append(LetterSettlement(letter=to.letter, state=LetterState.FAILED, answer=str(error)))
+            del self.open[to.letter]
+            self.settled.append(LetterSettlement(letter=to.letter, state=LetterState.FAILED, answer=str(error)))
             return None
         return Envelope(
             letter=to.letter, sender=self.stencil.sender, recipient=to.email, pieces=pieces,
             edition=self.mailing.payload["slug"],
         )  # fmt: skip
 
-    def _judge(self, verdict: Verdict, attempt: int) -> LetterSettlement:
+    def _judge(self, verdict: Verdict, domain: str) -> None:
         self.verdicts += 1
         if trouble := self._concerns_channel(verdict):
             self.trouble = trouble
             log.warning("email pauses", reason=trouble.reason, code=verdict.code)
-        return settle_letter(
-            verdict, attempt, self.mailing.frozen_at, self.clock.now(), self.post.policy, self.chance,
-            live=self.mailing.live,
+        elif verdict.status == TOO_FAST:
+            self.resting[domain] = verdict.answer
+        settled = settle_letter(
+            verdict, self.open.pop(verdict.letter), self.mailing.frozen_at, self.clock.now(), self.post.policy,
+            self.chance, live=self.mailing.live,
         )  # fmt: skip
+        self.settled.append(settled)
 
     def _concerns_channel(self, verdict: Verdict) -> letters.Trouble | None:
         """What concerns the channel and not the person (rule 20)."""
@@ -153,6 +194,10 @@ class _Pump:
         if verdict.fate is Fate.CHANNEL:
             if verdict.pauses:
                 return letters.Trouble(f"{verdict.answer}: {verdict.pauses}", FAULT_REST)
+            if verdict.quota:
+                return letters.Trouble(
+                    f"{verdict.answer}: the day's quota is used up, it goes on by itself", QUOTA_REST
+                )
             return letters.Trouble(verdict.answer, SHORT_REST)
         if verdict.fate is Fate.BLAMED:
             blamed.add(verdict.letter)

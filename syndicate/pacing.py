@@ -60,6 +60,7 @@ class Candidate:
     approved: bool = False  # by a person, for this channel
     missing: bool = False  # its file was not there in the last scan
     unwanted: str | None = None  # why this channel no longer takes it: front matter, not ready
+    tried: bool = False  # by hand, or once on the wire: `retry_for` says how long, not `max_age`
 
 
 class Choice(StrEnum):
@@ -183,12 +184,23 @@ def choose(waiting: Sequence[Candidate], past: Past, rules: Pacing, now: datetim
     ]
 
 
-def _rule_out(candidate: Candidate, rules: Pacing, now: datetime) -> Decision | None:
+def withdraw(placed: Sequence[Candidate], rules: Pacing, now: datetime) -> list[Decision]:
+    """Decide what was planned and may not go out any more: no longer ready, or too old before its first try."""
+    return [verdict for candidate in placed if (verdict := _over(candidate, rules, now))]
+
+
+def _over(candidate: Candidate, rules: Pacing, now: datetime) -> Decision | None:
     if candidate.unwanted:
         return Decision(candidate=candidate, choice=Choice.CANCEL, reason=candidate.unwanted)
-    if rules.max_age and now - candidate.entered > rules.max_age:
+    if rules.max_age and not candidate.tried and now - candidate.entered > rules.max_age:
         reason = f"max-age: waited longer than {span(rules.max_age)} for its turn"
         return Decision(candidate=candidate, choice=Choice.EXPIRE, reason=reason)
+    return None
+
+
+def _rule_out(candidate: Candidate, rules: Pacing, now: datetime) -> Decision | None:
+    if over := _over(candidate, rules, now):
+        return over
     if candidate.missing:
         return Decision(candidate=candidate, choice=Choice.WAIT, reason="missing: the last scan did not find its file")
     if rules.approve and not candidate.approved:

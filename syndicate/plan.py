@@ -49,6 +49,9 @@ def _anything_open(connection: Connection, channels: Sequence[Paced]) -> bool:
 def _plan(connection: Connection, channels: Sequence[Paced], now: datetime) -> int:
     planned = 0
     for channel in channels:
+        ledger.lock(connection, channel.name)
+        placed = ledger.placed(connection, channel.name)
+        ledger.write_decisions(connection, pacing.withdraw(placed, channel.pacing, now))
         decisions = _decide(connection, channel, now)
         # Why the others wait is a matter of this moment: it is told when asked, not stored.
         ledger.write_decisions(connection, [one for one in decisions if one.choice is not Choice.WAIT])

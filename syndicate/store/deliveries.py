@@ -157,7 +157,9 @@ def retry(connection: Connection, delivery: int, now: datetime) -> str:
         if not count:
             raise UsageError(f"delivery {delivery} has no failed letter")
         connection.execute(
-            update(deliveries).where(deliveries.c.id == delivery).values(state="claimed", owner=None, reason=None)
+            update(deliveries)
+            .where(deliveries.c.id == delivery)
+            .values(state="claimed", owner=None, reason=None, due_at=now)  # `retry_for` begins anew
         )
         return f"{count} letters of delivery {delivery} are due again"
     if row.state not in _NOT_SENT:
@@ -167,7 +169,7 @@ def retry(connection: Connection, delivery: int, now: datetime) -> str:
         update(deliveries)
         .where(deliveries.c.id == delivery)
         .values(
-            state="planned", planned_for=now, due_at=now, by_hand=True, reason=None, crashes=0,
+            state="planned", planned_for=now, due_at=now, by_hand=True, reason=None, crashes=0, payload=None,
             live=_is_live(connection, row.channel),
         )
     )  # fmt: skip

@@ -8,15 +8,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, exists, func, literal, select, update
+from sqlalchemy import Connection, Select, and_, case, exists, func, literal, select, update
 from sqlalchemy.sql.selectable import ScalarSelect
 
-from syndicate.crashpoint import crashpoint
 from syndicate.delivery import LetterSettlement, LetterState
 from syndicate.store import pauses
-from syndicate.store.schema import attempts, channels, deliveries, editions, letters, subscribers, subscriptions
+from syndicate.store.database import AnyRow
+from syndicate.store.pauses import Gate
+from syndicate.store.schema import (
+    attempts,
+    channels,
+    deliveries,
+    editions,
+    letters,
+    subscribers,
+    subscriptions,
+)
 
 CHANNEL = "email"
+DOMAIN_REST = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +37,16 @@ class Recipient:
     subscriber: int
     email: str
     name: str
+    domain: str
     attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What one connection sends next; a probe is one letter that tells whether a fault is over."""
+
+    people: Sequence[Recipient] = ()
+    probe: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,83 +67,6 @@ class Trouble:
 
     reason: str
     rest: timedelta
-
-
-# --- freezing ---------------------------------------------------------------------------------------------------------
-
-
-def freeze(
-    connection: Connection,
-    *,
-    subject: str,
-    digest: str,
-    payload: Mapping[str, Any],
-    live: bool,
-    by_hand: bool,
-    planned_for: datetime,
-    now: datetime,
-) -> tuple[int, int]:
-    """Freeze an edition's text and audience in one transaction (rule 16): from here on its letters do the work.
-
-    Returns the delivery's id and how many letters are due. With nobody to write to it is skipped, and says so.
-    """
-    delivery = connection.execute(
-        deliveries.insert()
-        .values(
-            channel=CHANNEL, kind="edition", subject=subject, title=payload["subject"], state="claimed",
-            created_at=now, planned_for=planned_for, due_at=now, by_hand=by_hand, approved=True, live=live,
-            payload=json.dumps(payload, ensure_ascii=False),
-        )
-        .returning(deliveries.c.id)
-    ).scalar_one()  # fmt: skip
-    return int(delivery), _address(connection, int(delivery), digest, now)
-
-
-def planned(connection: Connection, now: datetime, live: bool) -> list[tuple[int, str]]:
-    """Articles sent to email by hand whose moment has come: (delivery, article)."""
-    d = deliveries.c
-    query = select(d.id, d.subject).where(
-        d.channel == CHANNEL, d.kind == "article", d.state == "planned", d.due_at <= now, d.live == live
-    )
-    if not pauses.open_for(connection, CHANNEL, now, probe=False):
-        return []
-    return [(row.id, row.subject) for row in connection.execute(query.order_by(d.due_at, d.id))]
-
-
-def freeze_planned(connection: Connection, delivery: int, payload: Mapping[str, Any], now: datetime) -> int:
-    """Freeze such an article to everybody active; its letters that reached nobody before become due anew."""
-    taken = connection.execute(
-        update(deliveries)
-        .where(deliveries.c.id == delivery, deliveries.c.state == "planned")
-        .values(state="claimed", owner=None, due_at=now, payload=json.dumps(payload, ensure_ascii=False), reason=None)
-    )
-    if not taken.rowcount:
-        return 0
-    connection.execute(letters.delete().where(letters.c.delivery == delivery, letters.c.state != "sent"))
-    return _address(connection, delivery, None, now)
-
-
-def _address(connection: Connection, delivery: int, digest: str | None, now: datetime) -> int:
-    crashpoint("freeze.fill")
-    there = exists().where(letters.c.delivery == delivery, letters.c.subscriber == subscribers.c.id)
-    people: Select[Any] = select(
-        literal(delivery), subscribers.c.id, subscribers.c.domain, literal("due"), literal(now, letters.c.due_at.type)
-    ).where(subscribers.c.state == "active", ~there)
-    if digest is not None:
-        people = people.where(
-            subscribers.c.id.in_(select(subscriptions.c.subscriber).where(subscriptions.c.digest == digest))
-        )
-    columns = ["delivery", "subscriber", "domain", "state", "due_at"]
-    connection.execute(letters.insert().from_select(columns, people.order_by(subscribers.c.id)))
-    due = select(func.count()).where(letters.c.delivery == delivery, letters.c.state == "due")
-    count = connection.scalar(due) or 0
-    if not count:
-        connection.execute(
-            update(deliveries)
-            .where(deliveries.c.id == delivery)
-            .values(state="skipped", reason="nobody: no active subscriber" + (f" of {digest}" if digest else ""))
-        )
-    return count
 
 
 # --- sending ----------------------------------------------------------------------------------------------------------
@@ -155,39 +97,43 @@ def settle_and_claim(
     owner: str,
     settled: Sequence[LetterSettlement],
     trouble: Trouble | None,
+    resting: Mapping[str, str],
     now: datetime,
     limit: int,
-) -> list[Recipient]:
+) -> Group:
     """Settle the last group and claim the next in one transaction (rule 17).
 
     Who left, is suppressed or was erased since the freeze gets nothing: that is read here, not at the freeze.
+    `trouble` pauses the channel; `resting` names recipient domains that take no more for a while, with their words.
     """
     settle(connection, mailing.delivery, owner, settled, now)
     if any(one.state is LetterState.SENT for one in settled):
         pauses.heal(connection, CHANNEL)
     if trouble:
         pauses.by_fault(connection, CHANNEL, trouble.reason, now, rest=trouble.rest)
-    if limit <= 0 or not pauses.open_for(connection, CHANNEL, now):
-        return []
-    if mailing.digest and not pauses.open_for(connection, f"digest:{mailing.digest}", now):
-        return []
+    for domain, words in resting.items():
+        pauses.by_fault(connection, f"{CHANNEL}:{domain}", words, now, rest=DOMAIN_REST)
+    keys = [CHANNEL, f"digest:{mailing.digest}"] if mailing.digest else [CHANNEL]
+    gate = pauses.gate(connection, keys, now) if limit > 0 else Gate.SHUT
+    if not gate:
+        return Group()
     claimed: list[Recipient] = []
     while not claimed:
-        group = _claim(connection, mailing, owner, now, limit)
-        if not group:
-            return []
-        claimed = _with_people(connection, mailing, group)
-    return claimed
+        found = _claim(connection, mailing, owner, now, 1 if gate is Gate.PROBE else limit)
+        if not found:
+            return Group()
+        claimed = _with_people(connection, mailing, found)
+    pauses.probed(connection, keys, now)
+    return Group(claimed, probe=gate is Gate.PROBE)
 
 
-def _claim(
-    connection: Connection, mailing: Mailing, owner: str, now: datetime, limit: int
-) -> dict[int, tuple[int, int]]:
+def _claim(connection: Connection, mailing: Mailing, owner: str, now: datetime, limit: int) -> dict[int, AnyRow]:
+    resting = [key.removeprefix(f"{CHANNEL}:") for key in pauses.resting(connection, f"{CHANNEL}:", now)]
     still_open = exists().where(deliveries.c.id == mailing.delivery, deliveries.c.state == "claimed")
     due: ScalarSelect[Any] = (
         select(letters.c.id)
         .where(letters.c.delivery == mailing.delivery, letters.c.due_at <= now, still_open)
-        .where(letters.c.state == literal("due", literal_execute=True))
+        .where(letters.c.state == literal("due", literal_execute=True), letters.c.domain.not_in(resting))
         .order_by(letters.c.due_at, letters.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -197,21 +143,21 @@ def _claim(
         update(letters)
         .where(letters.c.state == literal("due", literal_execute=True), letters.c.id.in_(due))
         .values(state="claimed", owner=owner, attempts=letters.c.attempts + 1)
-        .returning(letters.c.id, letters.c.subscriber, letters.c.attempts)
+        .returning(letters.c.id, letters.c.subscriber, letters.c.attempts, letters.c.domain)
     )
-    return {row.id: (row.subscriber, row.attempts) for row in sorted(rows)}
+    return {row.id: row for row in sorted(rows)}
 
 
-def _with_people(connection: Connection, mailing: Mailing, group: Mapping[int, tuple[int, int]]) -> list[Recipient]:
+def _with_people(connection: Connection, mailing: Mailing, group: Mapping[int, AnyRow]) -> list[Recipient]:
     query = select(subscribers.c.id, subscribers.c.email, subscribers.c.name).where(
-        subscribers.c.id.in_([person for person, _ in group.values()]), subscribers.c.state == "active"
+        subscribers.c.id.in_([row.subscriber for row in group.values()]), subscribers.c.state == "active"
     )
     if mailing.digest is not None:
         query = query.where(
             subscribers.c.id.in_(select(subscriptions.c.subscriber).where(subscriptions.c.digest == mailing.digest))
         )
     people = {row.id: row for row in connection.execute(query)}
-    left = [letter for letter, (person, _) in group.items() if person not in people]
+    left = [row.id for row in group.values() if row.subscriber not in people]
     if left:
         connection.execute(
             update(letters)
@@ -219,9 +165,9 @@ def _with_people(connection: Connection, mailing: Mailing, group: Mapping[int, t
             .values(state="suppressed", owner=None, due_at=None, answer="left before it was sent")
         )
     return [
-        Recipient(letter, person, people[person].email, people[person].name, attempt)
-        for letter, (person, attempt) in group.items()
-        if person in people
+        Recipient(row.id, person.id, person.email, person.name, row.domain, row.attempts)
+        for row in group.values()
+        if (person := people.get(row.subscriber)) is not None
     ]
 
 
@@ -269,25 +215,27 @@ def _note(connection: Connection, delivery: int, one: LetterSettlement, number: 
     )
 
 
-def close(connection: Connection, now: datetime) -> list[int]:
-    """End the frozen deliveries that have no letter due or claimed any more; returns their ids."""
+def ended(connection: Connection) -> list[int]:
+    """Frozen deliveries that have no letter due or claimed any more."""
     of_it = letters.c.delivery == deliveries.c.id  # a condition each: both are answered from a small partial index
     due = exists().where(of_it, letters.c.state == literal("due", literal_execute=True))
     claimed = exists().where(of_it, letters.c.state == literal("claimed", literal_execute=True))
-    ended = connection.execute(
-        select(deliveries.c.id, deliveries.c.live)
-        .where(deliveries.c.channel == CHANNEL, deliveries.c.state == "claimed", deliveries.c.owner.is_(None))
-        .where(~due, ~claimed)
-    ).all()  # fmt: skip
-    for row in ended:
-        people = counts_of(connection, [row.id]).get(row.id, {})
+    d = deliveries.c
+    frozen = and_(d.channel == CHANNEL, d.state == "claimed", d.owner.is_(None))
+    return list(connection.scalars(select(d.id).where(frozen, ~due, ~claimed)))
+
+
+def close(connection: Connection, now: datetime) -> list[int]:
+    """End the frozen deliveries that have no letter due or claimed any more; returns their ids."""
+    over = ended(connection)
+    for delivery, people in counts_of(connection, over).items():
         state, reason = _ending(people)
         connection.execute(
             update(deliveries)
-            .where(deliveries.c.id == row.id)
+            .where(deliveries.c.id == delivery)
             .values(state=state, reason=reason, sent_at=now if state == "sent" else None)
         )
-    return [row.id for row in ended]
+    return over
 
 
 def _ending(people: Mapping[str, int]) -> tuple[str, str | None]:

@@ -17,13 +17,14 @@ from sqlalchemy import Connection, delete, select, update
 
 from syndicate.clock import Clock
 from syndicate.errors import StoreError
-from syndicate.store import ledger, letters
+from syndicate.store import claims, letters
 from syndicate.store.database import Store
 from syndicate.store.schema import owners
 
 LEASE = timedelta(seconds=15)
 RENEW = 5.0  # seconds
 MARGIN = 2.0  # seconds before the end of the lease in which no new byte is begun
+_SAFE = LEASE.total_seconds() - MARGIN
 
 
 class FileLock:
@@ -36,14 +37,23 @@ class FileLock:
     def acquire(self) -> bool:
         """Take the lock if it is free."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = self.path.open("a+", encoding="utf-8")
+        while True:
+            file = self.path.open("a+", encoding="utf-8")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.close()
+                return False
+            if self._is_in_place(file):
+                self._file = file
+                return True
+            file.close()  # its holder removed the file meanwhile: a lock on it would exclude nobody
+
+    def _is_in_place(self, file: IO[str]) -> bool:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
+            return os.path.samestat(os.fstat(file.fileno()), self.path.stat())
+        except FileNotFoundError:
             return False
-        self._file = file
-        return True
 
     def release(self, *, remove: bool = True) -> None:
         if self._file is None:
@@ -55,7 +65,7 @@ class FileLock:
 
 
 class Owner:
-    """This process in the eyes of the ledger."""
+    """This process in the eyes of the claims."""
 
     def __init__(self, store: Store, clock: Clock, what: str) -> None:
         self.id = f"{what}-{os.getpid()}-{os.urandom(4).hex()}"
@@ -64,44 +74,59 @@ class Owner:
         self._clock = clock
         self._folder = store.path.parent / "owners"
         self._lock = FileLock(self._folder / f"{self.id}.lock")
-        self._renewed = 0.0
+        self._renewed = self._held_from = 0.0  # by the monotonic clock
+        self._watched: dict[str, tuple[datetime | None, float]] = {}  # owner -> its lease, and since when it is so
 
     def open(self) -> None:
         """Take the file lock, then the row."""
         if not self._lock.acquire():
             raise StoreError(f"cannot lock {self._lock.path}")
-        self._renewed = self._clock.monotonic()
+        self._renewed = self._held_from = self._clock.monotonic()
         self._store.write_now(_register, self.id, self.what, self._clock.now())
 
     def renew(self) -> None:
         """Prolong the lease; a row that was taken away meanwhile begins anew."""
         begun = self._clock.monotonic()
         self._store.write_now(_renew, self.id, self.what, self._clock.now())
+        if begun - self._renewed >= _SAFE:
+            self._held_from = begun
         self._renewed = begun
 
-    def stands(self) -> bool:
-        """Whether the lease still stands by the monotonic clock: ask before a first byte."""
-        return self._clock.monotonic() - self._renewed < LEASE.total_seconds() - MARGIN
+    def stands(self, since: float | None = None) -> bool:
+        """Whether the lease stands by the monotonic clock, without a break from `since` on: ask before a first byte."""
+        unbroken = since is None or self._held_from <= since
+        return unbroken and self._clock.monotonic() - self._renewed < _SAFE
 
     def take_back(self) -> int:
         """Take back the claims of the dead; returns how many deliveries and letters."""
-        claimants = self._store.read_now(_claimants, self.id)
-        if not claimants:
-            return 0
-        dead = [owner for owner in claimants if self._is_dead(owner)]
-        dead += self._store.read_now(_lapsed, self.id, claimants, self._clock.now())
-        if not dead:
-            return 0
-        return self._store.write_now(_take_back, sorted(set(dead)), self._clock.now())
+        leases = self._store.read_now(_leases, self.id)
+        self._watched = {owner: self._watch(owner, lease) for owner, lease in leases.items()}
+        dead = [owner for owner in leases if self._has_lapsed(owner)]
+        freed = [lock for owner in leases if (lock := self._lock_of_dead(owner))]
+        try:
+            dead += [lock.path.stem for lock in freed]
+            return self._store.write_now(_take_back, sorted(set(dead)), self._clock.now()) if dead else 0
+        finally:
+            for lock in freed:
+                lock.release()
 
-    def _is_dead(self, owner: str) -> bool:
-        probe = FileLock(self._folder / f"{owner}.lock")
-        if not probe.path.exists():
-            return False  # another machine's, or long gone: its lease decides
-        if not probe.acquire():
-            return False
-        probe.release()
-        return True
+    def _watch(self, owner: str, lease: datetime | None) -> tuple[datetime | None, float]:
+        seen = self._watched.get(owner)
+        return seen if seen is not None and seen[0] == lease else (lease, self._clock.monotonic())
+
+    def _has_lapsed(self, owner: str) -> bool:
+        """Not renewed for a whole lease, as seen by one that has held its own for as long.
+
+        No wall clock is asked, so that one which jumps makes nobody look dead.
+        """
+        now = self._clock.monotonic()
+        whole = LEASE.total_seconds()
+        return self.stands() and now - self._held_from >= whole and now - self._watched[owner][1] >= whole
+
+    def _lock_of_dead(self, owner: str) -> FileLock | None:
+        """The lock that the system took from a dead process of this machine; of others there is no file."""
+        lock = FileLock(self._folder / f"{owner}.lock")
+        return lock if lock.path.exists() and lock.acquire() else None
 
     def close(self) -> None:
         """Give back what is claimed and not begun, and leave."""
@@ -128,27 +153,21 @@ def _renew(connection: Connection, owner: str, what: str, now: datetime) -> None
         _register(connection, owner, what, now)
 
 
-def _claimants(connection: Connection, me: str) -> list[str]:
-    known = set(connection.scalars(select(owners.c.id)))
-    return sorted((known | ledger.claimants(connection) | letters.claimants(connection)) - {me})
-
-
-def _lapsed(connection: Connection, me: str, claimants: list[str], now: datetime) -> list[str]:
-    """Owners without a standing lease, in the eyes of one that has held its own for a whole lease."""
-    since = connection.scalar(select(owners.c.since).where(owners.c.id == me))
-    if since is None or now - since < LEASE:
-        return []
-    standing = set(connection.scalars(select(owners.c.id).where(owners.c.lease_until > now)))
-    return [owner for owner in claimants if owner not in standing]
+def _leases(connection: Connection, me: str) -> dict[str, datetime | None]:
+    """When the lease of every other owner and claimant ends; None: it has no row."""
+    leases: dict[str, datetime | None] = dict.fromkeys(claims.claimants(connection) | letters.claimants(connection))
+    leases.update(connection.execute(select(owners.c.id, owners.c.lease_until)).tuples().all())
+    leases.pop(me, None)
+    return leases
 
 
 def _take_back(connection: Connection, dead: list[str], now: datetime) -> int:
-    count: int = ledger.take_back(connection, dead, now) + letters.take_back(connection, dead, now)
+    count: int = claims.take_back(connection, dead, now) + letters.take_back(connection, dead, now)
     connection.execute(delete(owners).where(owners.c.id.in_(dead)))
     return count
 
 
 def _leave(connection: Connection, owner: str, now: datetime) -> None:
-    ledger.take_back(connection, [owner], now, crashed=False)
+    claims.take_back(connection, [owner], now, crashed=False)
     letters.take_back(connection, [owner], now)
     connection.execute(delete(owners).where(owners.c.id == owner))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import IntEnum
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from syndicate.store.schema import pauses
 
@@ -40,23 +42,38 @@ def heal(connection: Connection, key: str) -> None:
     connection.execute(delete(pauses).where(pauses.c.key == key, pauses.c.by_fault))
 
 
-def open_for(connection: Connection, key: str, now: datetime, *, probe: bool = True) -> bool:
-    """Whether a claim on this channel may be made; the claim that finds a probe due is the probe.
+class Gate(IntEnum):
+    """What a channel lets through now; false where nothing may be claimed."""
 
-    With `probe` false it is only asked, on a connection that cannot write.
-    """
+    SHUT = 0
+    PROBE = 1  # paused by a fault that has rested: one row may try
+    OPEN = 2
+
+
+def gate(connection: Connection, keys: Sequence[str], now: datetime) -> Gate:
+    """Whether a claim may be made on what these keys stand for; reads only."""
     rows = connection.execute(
-        select(pauses.c.key, pauses.c.by_fault, pauses.c.probe_at).where(
-            or_(pauses.c.key == EVERYTHING, pauses.c.key == key)
-        )
+        select(pauses.c.by_fault, pauses.c.probe_at).where(pauses.c.key.in_([EVERYTHING, *keys]))
     ).all()
-    if not rows:
-        return True
     if any(not row.by_fault or row.probe_at is None or row.probe_at > now for row in rows):
-        return False
-    if probe:
-        connection.execute(update(pauses).where(pauses.c.key == key).values(probe_at=now + PROBE))
-    return True
+        return Gate.SHUT
+    return Gate.PROBE if rows else Gate.OPEN
+
+
+def probed(connection: Connection, keys: Sequence[str], now: datetime) -> None:
+    """A claim was made: where it was the probe of a pause, the next one waits."""
+    connection.execute(
+        update(pauses)
+        .where(pauses.c.key.in_([EVERYTHING, *keys]), pauses.c.by_fault, pauses.c.probe_at <= now)
+        .values(probe_at=now + PROBE)
+    )
+
+
+def resting(connection: Connection, prefix: str, now: datetime) -> list[str]:
+    """Keys below `prefix` that rest still; those that have rested are forgotten, each starts anew by itself."""
+    below = pauses.c.key.startswith(prefix, autoescape=True)
+    connection.execute(delete(pauses).where(below, pauses.c.by_fault, pauses.c.probe_at <= now))
+    return list(connection.scalars(select(pauses.c.key).where(below)))
 
 
 def standing(connection: Connection) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -48,7 +48,7 @@ class Verdict:
 class Connection(Protocol):
     """One conversation with a mail server; reopened by itself where that costs nobody their mail."""
 
-    def send(self, group: Sequence[Envelope]) -> AsyncIterator[Verdict]:
+    def send(self, group: Sequence[Envelope]) -> AsyncGenerator[Verdict, None]:
         """Send in order; yield one verdict an envelope as it becomes known. Raises nothing but cancellation."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class Outbox:
     async def connect(self) -> AsyncIterator[Outbox]:
         yield self
 
-    async def send(self, group: Sequence[Envelope]) -> AsyncIterator[Verdict]:
+    async def send(self, group: Sequence[Envelope]) -> AsyncGenerator[Verdict, None]:
         """A full or unwritable disk is trouble with the channel: the letters stay due."""
         for index, envelope in enumerate(group):
             try:

@@ -6,7 +6,7 @@ Says a letter at most once on a healthy line; a line that had gone stale before 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from syndicate.clock import Clock
@@ -65,7 +65,7 @@ class Line:
         self._smtp = smtp
         self._session: Session | None = None
 
-    async def send(self, group: Sequence[Envelope]) -> AsyncIterator[Verdict]:
+    async def send(self, group: Sequence[Envelope]) -> AsyncGenerator[Verdict, None]:
         """One verdict an envelope, in order; after trouble with the channel the rest is UNSENT."""
         for index, envelope in enumerate(group):
             await self._smtp.pace()

@@ -1,0 +1,230 @@
+"""Claims: who takes up which delivery of a public channel, what was tried, and what came of it (rules 2 to 6)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+
+from syndicate.delivery import Claim, DeliveryState, Receipt, Settlement
+from syndicate.pacing import Past
+from syndicate.store import ledger, pauses
+from syndicate.store.database import AnyRow
+from syndicate.store.schema import articles, attempts, deliveries
+
+QUARANTINE = 3  # crashes on one row
+
+
+def claim_one(
+    connection: Connection,
+    channel: str,
+    owner: str,
+    live: bool,
+    now: datetime,
+    day_start: datetime,
+    earliest: Callable[[Past], datetime],
+    only: Sequence[int] | None = None,
+) -> Claim | None:
+    """Take up the next due delivery of a channel, or one in doubt whose repeat is due.
+
+    The channel's row is the mutex: one in flight, whatever the number of workers. Pacing is asked once more here,
+    since it holds for moments of sending.
+    """
+    ledger.lock(connection, channel)
+    if not pauses.gate(connection, [channel], now):
+        return None
+    d = deliveries.c
+    mine = and_(d.channel == channel, d.kind == "article")
+    if connection.scalar(select(func.count()).where(mine, d.state == "claimed")):
+        return None
+    due = and_(mine, d.due_at <= now, d.live == live)  # what was live stays unsettled while we rehearse
+    if only is not None:
+        due = and_(due, d.id.in_(only))
+    doubtful = connection.scalar(select(d.id).where(due, d.state == "unknown").order_by(d.due_at, d.id).limit(1))
+    if doubtful is not None:
+        return _take(connection, doubtful, "unknown", owner, now)
+    wanted = connection.execute(
+        select(d.id, d.by_hand)
+        .outerjoin_from(deliveries, articles, articles.c.id == d.subject)
+        .where(due, d.state == "planned", _may_be_announced())
+        .order_by(d.by_hand.desc(), d.due_at, d.id)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=deliveries)
+    ).first()
+    if wanted is None:
+        return None
+    if not wanted.by_hand and earliest(ledger.past(connection, channel, day_start)) > now:
+        return None
+    return _take(connection, wanted.id, "planned", owner, now)
+
+
+def _may_be_announced() -> ColumnElement[bool]:
+    """Its file was there in the last scan and review still says ready; by hand too. Planning cancels the others."""
+    a = articles.c
+    return or_(a.id.is_(None), and_(a.state == "ready", a.missed_at.is_(None)))
+
+
+def _take(connection: Connection, delivery: int, state: str, owner: str, now: datetime) -> Claim | None:
+    row = connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id == delivery, deliveries.c.state == state)
+        .values(state="claimed", owner=owner, attempts=deliveries.c.attempts + 1)
+        .returning(deliveries)
+    ).first()
+    if row is None:
+        return None
+    pauses.probed(connection, [row.channel], now)
+    return Claim(
+        id=row.id,
+        channel=row.channel,
+        subject=row.subject,
+        owner=owner,
+        attempt=row.attempts,
+        live=row.live,
+        planned_for=row.planned_for or row.created_at,
+        payload=json.loads(row.payload) if row.payload else None,
+        doubtful_since=_doubtful_since(connection, row.id),
+    )
+
+
+def _doubtful_since(connection: Connection, delivery: int) -> datetime | None:
+    a = attempts.c
+    first: datetime | None = connection.scalar(
+        select(func.min(a.started_at)).where(
+            a.delivery == delivery, a.letter == 0, or_(a.outcome.is_(None), a.outcome == "in-doubt")
+        )
+    )
+    return first
+
+
+def begin_attempt(connection: Connection, claim: Claim, payload: Mapping[str, Any], now: datetime) -> bool:
+    """Freeze the request and note that an attempt begins: committed before the first byte. False: no longer ours."""
+    frozen = connection.execute(
+        update(deliveries)
+        .where(_still(claim))
+        .values(payload=json.dumps(payload, ensure_ascii=False), due_at=now)
+    )  # fmt: skip
+    if not frozen.rowcount:
+        return False
+    connection.execute(attempts.insert().values(delivery=claim.id, letter=0, number=claim.attempt, started_at=now))
+    return True
+
+
+def record(connection: Connection, claim: Claim, settlement: Settlement, now: datetime) -> bool:
+    """Write what became of a claim. False: too late, somebody took it back; the ledger stands as it is."""
+    receipt = settlement.receipt or Receipt()
+    values: dict[str, Any] = {
+        "state": settlement.state,
+        "owner": None,
+        "due_at": settlement.due_at,
+        "reason": settlement.reason,
+    }
+    if settlement.sent_at:
+        values["sent_at"] = settlement.sent_at
+    if settlement.state is DeliveryState.REHEARSED:
+        values["due_at"] = now
+    if settlement.receipt:
+        values |= {"external_id": receipt.external_id, "url": receipt.url}
+    settled = connection.execute(update(deliveries).where(_still(claim)).values(values))
+    if not settled.rowcount:
+        return False
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.delivery == claim.id, attempts.c.letter == 0, attempts.c.number == claim.attempt)
+        .values(ended_at=now, outcome=settlement.outcome, status=settlement.status, answer=settlement.answer[:500])
+    )
+    if settlement.state is DeliveryState.SENT:  # the doubt is settled with it
+        _end_open_attempts(connection, claim.id, "in-doubt")
+        pauses.heal(connection, claim.channel)
+    if settlement.pauses:
+        pauses.by_fault(connection, claim.channel, settlement.pauses, now)
+    return True
+
+
+def _still(claim: Claim) -> Any:
+    d = deliveries.c
+    return and_(d.id == claim.id, d.state == "claimed", d.owner == claim.owner, d.attempts == claim.attempt)
+
+
+def hold_for_hand(connection: Connection, claim: Claim, payload: Mapping[str, Any], now: datetime) -> None:
+    """No way to post by ourselves: text and card wait for a person."""
+    connection.execute(
+        update(deliveries)
+        .where(_still(claim))
+        .values(
+            state="held", owner=None, attempts=claim.attempt - 1, due_at=now,
+            payload=json.dumps(payload, ensure_ascii=False),
+            reason=f"by-hand: post it, then `syndicate deliveries resolve {claim.id} --sent URL`",
+        )
+    )  # fmt: skip
+
+
+def give_back(connection: Connection, claim: Claim, now: datetime) -> None:
+    """Undo a claim that was not begun: the row is as it was."""
+    connection.execute(
+        update(deliveries)
+        .where(_still(claim))
+        .values(
+            state="unknown" if claim.doubtful_since else "planned",
+            owner=None,
+            attempts=claim.attempt - 1,
+            due_at=now,
+        )
+    )
+
+
+# --- taking back ------------------------------------------------------------------------------------------------------
+
+
+def claimants(connection: Connection) -> set[str]:
+    """Owners that hold a claimed delivery."""
+    return set(connection.scalars(select(deliveries.c.owner).where(deliveries.c.owner.is_not(None))))
+
+
+def take_back(connection: Connection, owners: Sequence[str], now: datetime, *, crashed: bool = True) -> int:
+    """Put the claims of dead owners right; returns how many there were."""
+    rows = connection.execute(
+        select(deliveries).where(deliveries.c.state == "claimed", deliveries.c.owner.in_(owners))
+    ).all()
+    for row in rows:
+        _put_right(connection, row, now, crashed=crashed)
+    return len(rows)
+
+
+def put_right(connection: Connection, claim: Claim, now: datetime) -> None:
+    """Put one's own claim right after an error that left it half done."""
+    row = connection.execute(select(deliveries).where(_still(claim))).first()
+    if row is not None:
+        _put_right(connection, row, now, crashed=False)
+
+
+def _put_right(connection: Connection, row: AnyRow, now: datetime, *, crashed: bool) -> None:
+    """Without an attempt nothing left: planned again. With one whose outcome nobody knows: unknown (rules 4 to 6).
+
+    After the third crash a person must look, and what is in doubt is not repeated by itself any more.
+    """
+    doubtful = row.live and _doubtful_since(connection, row.id) is not None
+    crashes = row.crashes + (1 if crashed else 0)
+    told = f"the program died {crashes} times at it"
+    values: dict[str, Any] = {"state": "planned"}
+    if doubtful:
+        values = {"state": "unknown", "reason": "the program died while it was being sent"}
+    if crashes >= QUARANTINE:
+        values = {"state": "unknown" if doubtful else "held", "reason": f"quarantined: {told}"}
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id == row.id, deliveries.c.state == "claimed", deliveries.c.owner == row.owner)
+        .values(owner=None, crashes=crashes, due_at=None if crashes >= QUARANTINE else now, **values)
+    )
+    if not doubtful:
+        _end_open_attempts(connection, row.id, "crashed")
+
+
+def _end_open_attempts(connection: Connection, delivery: int, outcome: str) -> None:
+    a = attempts.c
+    connection.execute(
+        update(attempts).where(a.delivery == delivery, a.letter == 0, a.outcome.is_(None)).values(outcome=outcome)
+    )
