@@ -406,7 +406,8 @@ async def test_the_next_address_is_tried_when_one_is_dead(site: Website) -> None
     ("address", "public"),
     [
         (PUBLIC, True), ("93.184.216.34", True), ("8.8.8.8", True), ("172.32.0.1", True), ("100.128.0.1", True),
-        ("192.0.1.1", True), ("2606:4700::1111", True), ("::ffff:8.8.8.8", True), ("64:ff9b::808:808", True), ("2002:808:808::1", True),
+        ("192.0.1.1", True),
+        ("2606:4700::1111", True), ("::ffff:8.8.8.8", True), ("64:ff9b::808:808", True), ("2002:808:808::1", True),
         ("127.0.0.1", False), ("::1", False), ("192.0.0.192", False), ("198.18.0.1", False), ("203.0.113.9", False),
         ("240.0.0.1", False), ("224.1.2.3", False), ("168.63.129.16", False), ("2001::1", False), ("fec0::1", False),
         ("2001:db8::1", False), ("3fff::1", False), ("64:ff9b:1::1", False), ("64:ff9b::a00:1", False),
