@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from syndicate.config import SourceSettings
 from syndicate.errors import ContentError, SourceError
@@ -14,9 +15,8 @@ LARGEST = 5_000_000  # bytes; a text is never that long
 _SKIPPED_FOLDERS = {"node_modules", "__pycache__"}
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One file as the folder shows it, unread."""
+class Seen(NamedTuple):
+    """One file as the folder shows it, unread. A tuple: one is made for each file, at each look."""
 
     stat: str  # "size:mtime_ns:inode": equal = not touched
     size: int
@@ -82,17 +82,9 @@ class Folder:
             raise ContentError(f"cannot be read: {(error.strerror or str(error)).lower()}") from error
 
 
-class _Patterns:
-    def __init__(self, expression: re.Pattern[str] | None) -> None:
-        self._expression = expression
-
-    def __call__(self, path: str) -> bool:
-        return bool(self._expression and self._expression.fullmatch(path))
-
-
-def _pattern(globs: tuple[str, ...]) -> _Patterns:
-    """Globs as a shell with `**` has them, matched against the whole relative path."""
-    return _Patterns(re.compile("|".join(_translate(glob) for glob in globs)) if globs else None)
+def _pattern(globs: tuple[str, ...]) -> Callable[[str], object]:
+    """Globs as a shell with `**` has them, matched against the whole relative path; none match nothing."""
+    return re.compile("|".join(_translate(glob) for glob in globs) or r"(?!)").fullmatch
 
 
 def _translate(glob: str) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Integer, Select, Text, and_, bindparam, cast, func, or_, select, update
 
@@ -21,9 +21,8 @@ _TOLD = [field.name for field in fields(Manuscript) if field.name != "body"]
 _HEAD = [column for column in articles.c if column.name != "body"]
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What a scan must know of a file to tell whether it changed."""
+class Known(NamedTuple):
+    """What a scan must know of a file to tell whether it changed. A tuple: one is made for each file, at each look."""
 
     id: str
     stat: str
@@ -118,7 +117,7 @@ def known(connection: Connection, source: str) -> dict[str, Known]:
     query = select(articles.c.path, articles.c.id, articles.c.stat, articles.c.missed_at).where(
         articles.c.source == source, STANDS
     )
-    return {row.path: Known(row.id, row.stat, row.missed_at) for row in connection.execute(query)}
+    return {path: Known(article, stat, missed_at) for path, article, stat, missed_at in connection.execute(query)}
 
 
 def save(connection: Connection, entries: Sequence[Entry], *, is_new: bool) -> None:
