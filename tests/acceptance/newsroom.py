@@ -106,6 +106,10 @@ class Newsroom:
     def data(self) -> Path:
         return self.folder / "var"
 
+    @property
+    def database(self) -> Path:
+        return self.data / "syndicate.db"
+
     def configure(self, **settings: Any) -> None:
         """Change the configuration: tables are merged, all else replaced; None takes a table away."""
         _merge(self.settings, settings)

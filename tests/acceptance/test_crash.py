@@ -10,6 +10,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from tests.doubles.linkedin import LinkedInDouble
 Make = Callable[..., Newsroom]
 
 ARTICLES = 3
-READERS = make.people(30)
+READERS = make.people(60)
 GROUP = 25  # letters a connection may have on the wire
 AFTER_DOUBT = timedelta(seconds=20)  # a doubtful post is repeated 5 to 15 seconds later
 WEEKLY = {"digests": [{"name": "weekly", "schedule": "0 9 * * FRI"}]}
@@ -35,12 +36,18 @@ FIRST = {"review": {"first_run": "announce"}}
 # --- what must hold in the world --------------------------------------------------------------------------------------
 
 
-def assert_posted_once(site: Newsroom, world: LinkedInDouble, count: int) -> None:
-    """Each article stands on LinkedIn exactly once, and the ledger knows it by its URN."""
+def assert_on_linkedin_once(site: Newsroom, world: LinkedInDouble, count: int) -> dict[str, str]:
+    """Each article stands on LinkedIn exactly once; returns id by address."""
     cards = [post.card["source"] for post in world.posts if post.card]
     ready = {item["url"]: item["id"].removeprefix("urn:uuid:") for item in site.feed()["items"]}
     assert sorted(cards) == sorted(ready), "each article is on LinkedIn exactly once"
     assert len(cards) == count
+    return ready
+
+
+def assert_posted_once(site: Newsroom, world: LinkedInDouble, count: int) -> None:
+    """Each article stands on LinkedIn exactly once, and the ledger knows it by its URN."""
+    ready = assert_on_linkedin_once(site, world, count)
     rows = {one["subject"]: one for one in site.deliveries("linkedin")}
     assert {row["state"] for row in rows.values()} == {"sent"}, rows
     for post in world.posts:
@@ -84,8 +91,8 @@ def assert_sound(site: Newsroom) -> None:
 @pytest.mark.parametrize(
     "point",
     [
-        "migrate.step", "scan.read", "announce.tx", "feed.tmp:2", "feed.written", "plan.tx", "claim.done:2",
-        "attempt.begun", "social.accepted", "social.accepted:3", "settle.done:2",
+        "scan.read", "announce.tx", "feed.tmp:2", "feed.written", "plan.tx", "claim.done:2",
+        "attempt.begun", "social.accepted:2", "settle.done:2",
     ],
 )  # fmt: skip
 def test_after_a_crash_each_article_is_on_linkedin_exactly_once(
@@ -95,8 +102,9 @@ def test_after_a_crash_each_article_is_on_linkedin_exactly_once(
     for n in range(ARTICLES):
         site.write(n)
     site.crash(point, "run", "--once", now=FRIDAY)
-    site.run("run", "--once", now=FRIDAY + AFTER_DOUBT)
-    assert_posted_once(site, linkedin, ARTICLES)
+    done = site.ask("run", "--once", now=FRIDAY + AFTER_DOUBT)
+    assert done["deliveries"] == {"linkedin": {"sent": ARTICLES}}
+    assert_on_linkedin_once(site, linkedin, ARTICLES)
     assert_feeds_are_whole(site, ARTICLES)
 
 
@@ -104,6 +112,7 @@ def test_after_a_crash_each_article_is_on_linkedin_exactly_once(
 def before_the_slot(tmp_path_factory: pytest.TempPathFactory) -> Newsroom:
     """A newsroom with readers and articles, an hour before its digest. Copied, never used itself."""
     site = Newsroom(tmp_path_factory.mktemp("before"), email=make.email(9), **FIRST, **WEEKLY)
+    site.configure(email={"smtp": {"connections": 1}})
     readers = site.folder / "readers.csv"
     readers.write_text("email\n" + "\n".join(READERS) + "\n", "utf-8")
     site.run("subscribers", "import", str(readers), now=FRIDAY)
@@ -117,8 +126,8 @@ def before_the_slot(tmp_path_factory: pytest.TempPathFactory) -> Newsroom:
 def before_the_digest(before_the_slot: Newsroom, tmp_path: Path, mail_server: MailServer) -> Newsroom:
     shutil.copytree(before_the_slot.folder, tmp_path / "site")
     site = Newsroom(tmp_path / "site")
-    site.settings = {**before_the_slot.settings, "web": site.settings["web"]}
-    site.configure(email=make.email(mail_server.port))
+    site.settings = deepcopy(before_the_slot.settings) | {"web": site.settings["web"]}
+    site.configure(email={"smtp": {"port": mail_server.port}})
     return site
 
 
@@ -127,9 +136,9 @@ def before_the_digest(before_the_slot: Newsroom, tmp_path: Path, mail_server: Ma
     [
         ("freeze.fill", 0),
         ("claim.done", 0),
-        ("smtp.accepted", 2 * GROUP),  # two connections
-        ("smtp.accepted:20", 2 * GROUP),
-        ("claim.done:3", 2 * GROUP),  # a group is settled, the next is claimed
+        ("smtp.accepted", GROUP),
+        ("smtp.accepted:49", GROUP),  # the last but one of the second group
+        ("claim.done:3", 0),  # two groups are settled, the third is claimed
         ("mail.settled", 0),
     ],
 )
@@ -137,24 +146,16 @@ def test_after_a_crash_each_reader_has_the_edition_once(
     before_the_digest: Newsroom, mail_server: MailServer, point: str, repeats: int
 ) -> None:
     site = before_the_digest
-    readers = list(READERS)
-    if point == "claim.done:3":
-        site.configure(email={"smtp": {"connections": 1}})
-        more = site.folder / "more.csv"
-        extra = [f"extra{n:02}@more.test" for n in range(30)]
-        more.write_text("email\n" + "\n".join(extra) + "\n", "utf-8")
-        readers += extra
-        site.run("subscribers", "import", str(more), now=FRIDAY)
-        repeats = 0  # both groups before it were settled with the claims after them
     site.crash(point, "run", "--once", now=SLOT + timedelta(seconds=5))
-    at_death = len(mail_server.world)
-    assert at_death < len(readers) or point == "mail.settled"
-    site.run("run", "--once", now=SLOT + timedelta(seconds=10))
-    assert_mailed_once(mail_server.world, readers, repeats=repeats)
-    (row,) = site.deliveries("email")
-    assert (row["state"], row["people"]) == ("sent", {"sent": len(readers)})
-    site.run("run", "--once", now=SLOT + timedelta(minutes=5))
-    assert_mailed_once(mail_server.world, readers, repeats=repeats)
+    assert len(mail_server.world) < len(READERS) or point == "mail.settled"
+    done = site.ask("run", "--once", now=SLOT + timedelta(seconds=10))
+    assert done["deliveries"] == {"email": {"sent": 1}}
+    assert_mailed_once(mail_server.world, READERS, repeats=repeats)
+    if point == "smtp.accepted:49":
+        site.run("run", "--once", now=SLOT + timedelta(minutes=5))
+        (row,) = site.deliveries("email")
+        assert (row["state"], row["people"]) == ("sent", {"sent": len(READERS)})
+        assert_mailed_once(mail_server.world, READERS, repeats=repeats)
 
 
 def test_a_crash_while_somebody_leaves_is_an_error_for_him_and_his_link_still_works(
@@ -194,14 +195,16 @@ def test_three_crashes_at_one_article_set_it_aside_and_the_others_go_on(
 
 def test_a_crash_in_a_step_of_the_schema_leaves_a_database_that_can_be_used(newsroom: Make) -> None:
     site = newsroom()
-    site.crash("migrate.step", "status")
-    assert site.ask("status")["articles"] == {}
+    site.database.unlink()
+    site.crash("migrate.step", "run", "--once")
+    site.run("run", "--once")
+    assert site.ask("db", "check") == {"problems": []}
 
 
 # --- answers that get lost --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", ["accept-then-drop", "accept-then-reset", "500-after-accept", "reset", "500-before"])
+@pytest.mark.parametrize("fault", ["accept-then-drop", "accept-then-reset", "500-after-accept", "reset"])
 def test_a_lost_answer_is_settled_by_one_repeat_and_never_by_a_second_post(newsroom: Make, fault: str) -> None:
     with LinkedInDouble(faults=[fault]) as linkedin:
         site = newsroom(linkedin=make.linkedin(linkedin.url), **FIRST)
@@ -268,7 +271,7 @@ def test_letters_whose_answer_got_lost_are_repeated_with_the_same_bytes(
 ) -> None:
     site = before_the_digest
     with MailServer(accept_then=answer) as server:
-        site.configure(email=make.email(server.port))
+        site.configure(email={"smtp": {"port": server.port}})
         site.command("run", "--once", now=SLOT)
         assert server.world
         server.double.accept_then = None
