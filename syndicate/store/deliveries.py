@@ -68,7 +68,7 @@ def oldest_due(connection: Connection, now: datetime) -> datetime | None:
 
 
 def troubled_since(connection: Connection, moment: datetime) -> list[str]:
-    """What attempts since then left failed or unknown, a line each."""
+    """What attempts since then left failed or unknown, a line each; of a mailing, how many letters."""
     query = (
         select(deliveries.c.id, deliveries.c.channel, deliveries.c.state, deliveries.c.title, deliveries.c.reason)
         .where(deliveries.c.state.in_(["failed", "unknown"]))
@@ -78,11 +78,15 @@ def troubled_since(connection: Connection, moment: datetime) -> list[str]:
                     or_(attempts.c.started_at >= moment, attempts.c.ended_at >= moment), attempts.c.letter == 0
                 )
             )
-            | deliveries.c.id.in_(letters.failed_since(moment))
         )
         .order_by(deliveries.c.id)
     )
-    return [f"{row.channel} {row.id} {row.state}: {row.title}: {row.reason}" for row in connection.execute(query)]
+    posts = [f"{row.channel} {row.id} {row.state}: {row.title}: {row.reason}" for row in connection.execute(query)]
+    mailings = [
+        f"{letters.CHANNEL} {delivery}: letters failed: {count}; `syndicate deliveries retry {delivery}` repeats them"
+        for delivery, count in letters.failed_since(connection, moment).items()
+    ]
+    return posts + mailings
 
 
 # --- steering ---------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, exists, func, literal, select, update
+from sqlalchemy import Connection, and_, case, exists, func, literal, select, update
 from sqlalchemy.sql.selectable import ScalarSelect
 
 from syndicate.delivery import LetterSettlement, LetterState
@@ -322,8 +322,12 @@ def oldest_due(connection: Connection, now: datetime) -> datetime | None:
     return oldest
 
 
-def failed_since(moment: datetime) -> Select[Any]:
-    """Deliveries of which a letter failed for good since then."""
-    return select(attempts.c.delivery).where(
-        attempts.c.letter > 0, attempts.c.ended_at >= moment, attempts.c.outcome.in_(["failed", "expired"])
+def failed_since(connection: Connection, moment: datetime) -> dict[int, int]:
+    """How many letters of which delivery failed for good since then."""
+    query = (
+        select(attempts.c.delivery, func.count())
+        .where(attempts.c.letter > 0, attempts.c.ended_at >= moment, attempts.c.outcome == "failed")
+        .group_by(attempts.c.delivery)
+        .order_by(attempts.c.delivery)
     )
+    return dict(connection.execute(query).tuples().all())
