@@ -6,10 +6,12 @@ The program is killed at named points of its code (`SYNDICATE_CRASH`, SIGKILL) o
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from datetime import timedelta
 from pathlib import Path
@@ -281,13 +283,57 @@ def test_letters_whose_answer_got_lost_are_repeated_with_the_same_bytes(
     assert site.deliveries("email")[0]["people"] == {"sent": len(READERS)}
 
 
+# --- several at once, and an old database -----------------------------------------------------------------------------
+
+
+def test_several_passes_at_once_send_everything_once(newsroom: Make, linkedin: LinkedInDouble) -> None:
+    with MailServer(delay=0.01) as server:
+        site = newsroom(linkedin=make.linkedin(linkedin.url), email=make.email(server.port), **FIRST, **WEEKLY)
+        site.run("subscribers", "add", *READERS, now=FRIDAY)
+        site.run("run", "--once", now=FRIDAY)
+        for n in range(6):
+            site.write(n)
+        with ThreadPoolExecutor(4) as threads:
+            passes = [threads.submit(site.command, "run", "--once", now=SLOT - timedelta(minutes=1)) for _ in range(3)]
+            assert [done.result().code for done in passes] == [0, 0, 0]
+            passes = [threads.submit(site.command, "run", "--once", now=SLOT) for _ in range(3)]
+            assert [done.result().code for done in passes] == [0, 0, 0]
+        assert_posted_once(site, linkedin, 6)
+        assert len(linkedin.requests) == 6
+        assert_mailed_once(server.world, READERS, repeats=0)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="rule 25 is not built: nothing notices that the database is older than the world"
+)
+def test_a_restored_backup_sends_nothing_twice(newsroom: Make) -> None:
+    with LinkedInDouble(duplicate_window=0) as linkedin:
+        site = newsroom(linkedin=make.linkedin(linkedin.url), **FIRST)
+        site.write(1)
+        site.run("pause", now=FRIDAY)
+        site.run("run", "--once", now=FRIDAY)
+        copy = site.folder / "copy.db"
+        site.run("resume")
+        site.run("db", "backup", str(copy))
+        site.run("run", "--once", now=FRIDAY + timedelta(minutes=1))
+        assert len(linkedin.posts) == 1
+        site.run("db", "restore", str(copy))
+        site.command("run", "--once", now=FRIDAY + timedelta(minutes=2))
+        assert len(linkedin.posts) == 1
+        assert site.ask("status", now=FRIDAY + timedelta(minutes=2))["paused"]
+        site.run("resume", "--assume-sent", now=FRIDAY + timedelta(minutes=3))
+        site.command("run", "--once", now=FRIDAY + timedelta(minutes=3))
+        assert len(linkedin.posts) == 1
+
+
 # --- a storm of kills -------------------------------------------------------------------------------------------------
 
 
 def test_a_storm_of_kills_loses_nothing_and_posts_nothing_twice(
     newsroom: Make, linkedin: LinkedInDouble, slow_mail_server: MailServer
 ) -> None:
-    seed = int(time.time()) % 100_000
+    linkedin.faults.extend(["slow:0.15"] * 100)  # so that some kills come between the post and its answer
+    seed = int(os.environ.get("ACCEPTANCE_SEED") or time.time_ns() % 100_000)
     print(f"seed {seed}")
     chance = random.Random(seed)
     articles, readers, kills = 15, make.people(60), 20

@@ -256,6 +256,78 @@ def test_a_digest_reaches_each_reader_once_and_leaving_takes_one_click(newsroom:
         assert url("001-walk") not in letter["data"] and url("002-walk") not in letter["data"]
 
 
+def test_an_edition_missed_for_too_long_is_dropped_and_its_articles_stay_for_the_next(
+    newsroom: Make, mail_server: MailServer
+) -> None:
+    site = newsroom(email=make.email(mail_server.port), **WEEKLY)
+    site.run("subscribers", "add", "ada@readers.test", now=FRIDAY)
+    site.run("run", "--once", now=FRIDAY)
+    site.write(1)
+    site.run("run", "--once", now=FRIDAY + MINUTE)
+    site.run("run", "--once", now=SLOT + timedelta(hours=13))  # it was down over its slot: late_limit is 12 h
+    assert mail_server.world == []
+    week = timedelta(days=7)
+    site.write(2)
+    site.run("run", "--once", now=SLOT + week - MINUTE)
+    site.run("run", "--once", now=SLOT + 2 * week + MINUTE)  # of two missed slots only the latest is filled
+    (letter,) = mail_server.world
+    assert url("001-walk") in letter["data"] and url("002-walk") in letter["data"]
+    assert site.ask("status", now=SLOT + 2 * week + MINUTE)["editions"] == 1
+
+
+def test_one_bad_address_fails_alone_and_may_be_tried_again(newsroom: Make) -> None:
+    gone = {"reader001@readers1.test"}
+
+    def judge(command: str) -> str | None:
+        return "550 5.1.1 no such user here" if any(address in command for address in gone) else None
+
+    with MailServer(faults={"RCPT": judge}) as server:
+        site = newsroom(email=make.email(server.port), **FIRST, **WEEKLY)
+        site.run("subscribers", "add", *make.people(4), now=FRIDAY)
+        site.write(1)
+        site.run("run", "--once", now=FRIDAY)
+        site.run("run", "--once", now=SLOT, code=1)
+        (row,) = site.deliveries("email")
+        assert (row["state"], row["people"]) == ("sent", {"sent": 3, "failed": 1})
+        gone.clear()
+        site.run("deliveries", "retry", str(row["id"]), now=SLOT + MINUTE)
+        site.run("run", "--once", now=SLOT + MINUTE)
+        assert sorted(one["to"] for one in server.world) == make.people(4)
+        assert site.deliveries("email")[0]["people"] == {"sent": 4}
+
+
+def test_a_refused_password_pauses_email_and_blames_nobody(newsroom: Make) -> None:
+    with MailServer(
+        faults={"AUTH": lambda _: "535 5.7.8 wrong password"}, offers=("AUTH PLAIN LOGIN", "8BITMIME")
+    ) as server:
+        site = newsroom(email=make.email(server.port), **FIRST, **WEEKLY)
+        site.configure(email={"smtp": {"username": "courier", "password": "secret-word-17"}})
+        site.run("subscribers", "add", *make.people(40), now=FRIDAY)
+        site.write(1)
+        site.run("run", "--once", now=FRIDAY)
+        told = site.run("run", "--once", now=SLOT, code=1)
+        assert "secret-word-17" not in told.err + told.out
+        status = site.ask("status", now=SLOT + MINUTE)
+        assert "email" in status["paused"] and any("email" in problem for problem in status["problems"])
+        assert status["letters"] == {"due": 40} and status["subscribers"] == {"active": 40}
+        server.double._faults.clear()
+        site.run("resume", "email")
+        site.run("run", "--once", now=SLOT + timedelta(minutes=30))
+        assert len(server.world) == len({one["to"] for one in server.world}) == 40
+
+
+def test_without_a_token_a_post_waits_for_a_persons_hand(newsroom: Make) -> None:
+    site = newsroom(linkedin={"live": True, **make.NO_PACE}, **FIRST)
+    site.write(1)
+    site.run("run", "--once", now=FRIDAY)  # held: exit 0
+    (row,) = site.deliveries("linkedin")
+    assert row["state"] == "held" and row["error"].startswith("by-hand:")
+    there = "https://www.linkedin.com/feed/update/urn:li:share:77/"
+    site.run("deliveries", "resolve", str(row["id"]), "--sent", there, now=FRIDAY + MINUTE)
+    (row,) = site.deliveries("linkedin")
+    assert (row["state"], row["url"], row["error"]) == ("sent", there, None)
+
+
 # --- interruptions ----------------------------------------------------------------------------------------------------
 
 
