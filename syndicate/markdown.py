@@ -44,7 +44,8 @@ _UNSPACED = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _CHARACTER = re.compile(f"[{_UNSPACED}]")
-_WORD = re.compile(r"[^\W_][^\s—–…]*+")
+_LETTER = re.compile(r"[^\W_]")
+_PARTING = "—–…"  # marks between words that are written without blanks
 _FOLDED = re.compile(r"\w+(?:['’]\w+)*")
 
 
@@ -60,7 +61,10 @@ def count_words(body: str) -> int:
     characters = 0
     if not text.isascii():
         text, characters = _CHARACTER.subn(" ", text)
-    return len(_WORD.findall(text)) + (characters + 1) // 2
+        for mark in _PARTING:
+            text = text.replace(mark, " ")
+    words = [word for word in text.split() if word[0].isalnum() or _LETTER.search(word)]
+    return len(words) + (characters + 1) // 2
 
 
 def folded_words(text: str) -> str:

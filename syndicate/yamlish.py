@@ -114,7 +114,8 @@ def _strict(block: str, first_line: int, notes: list[str]) -> Value:
     """Raises YAMLError or _UnsoundError for what needs mending, ContentError for what no mending helps."""
     tree = _Tree()
     lines: list[str] = []
-    for event in yaml.parse(block, Loader=_LOADER):
+    loader = _LOADER(block)
+    while (event := loader.get_event()) is not None:
         start = event.start_mark.line if event.start_mark else 0
         line = first_line + start
         if isinstance(event, yaml.ScalarEvent):
