@@ -90,7 +90,7 @@ def outage(connection: Connection, source: str, problem: str, now: datetime) -> 
 def outages(connection: Connection) -> dict[str, str]:
     """Sources that cannot be read: name -> problem."""
     query = select(sources.c.name, sources.c.problem).where(sources.c.problem.is_not(None))
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())
 
 
 def revision(connection: Connection) -> int:
@@ -337,7 +337,7 @@ def for_edition(
 def counts(connection: Connection) -> dict[str, int]:
     """How many in each state."""
     query = select(articles.c.state, func.count()).group_by(articles.c.state)
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())
 
 
 def held_by(connection: Connection, code: str | None) -> list[str]:

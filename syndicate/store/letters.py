@@ -286,7 +286,7 @@ def take_back(connection: Connection, owners: Sequence[str], now: datetime) -> i
 
 def counts(connection: Connection) -> dict[str, int]:
     query = select(letters.c.state, func.count()).group_by(letters.c.state)
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())
 
 
 def counts_of(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, int]]:
@@ -330,4 +330,4 @@ def failed_since(connection: Connection, moment: datetime) -> dict[int, int]:
         .group_by(attempts.c.delivery)
         .order_by(attempts.c.delivery)
     )
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())

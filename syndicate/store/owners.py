@@ -156,7 +156,7 @@ def _renew(connection: Connection, owner: str, what: str, now: datetime) -> None
 def _leases(connection: Connection, me: str) -> dict[str, datetime | None]:
     """When the lease of every other owner and claimant ends; None: it has no row."""
     leases: dict[str, datetime | None] = dict.fromkeys(claims.claimants(connection) | letters.claimants(connection))
-    leases.update(connection.execute(select(owners.c.id, owners.c.lease_until)).tuples().all())
+    leases.update(connection.execute(select(owners.c.id, owners.c.lease_until)).all())
     leases.pop(me, None)
     return leases
 

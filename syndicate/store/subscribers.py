@@ -146,7 +146,7 @@ def _person(connection: Connection, rows: Sequence[AnyRow]) -> list[dict[str, An
 
 def counts(connection: Connection) -> dict[str, int]:
     query = select(subscribers.c.state, func.count()).group_by(subscribers.c.state)
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())
 
 
 def domains(connection: Connection) -> Iterable[str]:
