@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 
@@ -9,6 +10,8 @@ def main() -> None:
     """Run the command line; ends the process with its exit code."""
     from syndicate.cli import run
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without typographic quotes is no error
     sys.exit(run(sys.argv[1:]))
 
 

@@ -23,16 +23,24 @@ from syndicate.desk import Desk
 from syndicate.errors import SyndicateError
 from syndicate.fetch import Fetcher
 from syndicate.freeze import Press
+from syndicate.guarded import GuardedFetcher, trusted
+from syndicate.logs import get
 from syndicate.mail import Post
 from syndicate.pacing import Pacing
 from syndicate.pipeline import App
 from syndicate.render import Templates
+from syndicate.scan import Source
 from syndicate.sources.folder import Folder
+from syndicate.sources.webfeed import WebFeed
 from syndicate.store.database import open_ledger
 from syndicate.store.owners import RENEW, Owner
 from syndicate.subscriber import Signer
 from syndicate.transports.outbox import Outbox as MailOutbox
 from syndicate.transports.smtp import Smtp
+
+LOOK_DEADLINE = 15.0  # seconds for one question to the web
+
+log = get(__name__)
 
 
 def secret(settings: Settings) -> bytes:
@@ -64,6 +72,7 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
     key = await asyncio.to_thread(secret, settings)
     chance = system_chance()
     fetcher = make_fetcher(settings, clock, chance)
+    looker = make_looker(settings)
     owner = Owner(store, clock, what)
     publics = {public.name: public for public in _publics(settings, fetcher, clock)}
     try:
@@ -77,7 +86,8 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
                 clock=clock,
                 chance=chance,
                 desk=Desk(settings, tuple(publics)),
-                sources=[Folder(source) for source in settings.sources],
+                sources=_sources(settings, looker, clock, chance),
+                looker=looker,
                 publics=publics,
                 secret=key,
                 signer=Signer(key),
@@ -93,13 +103,17 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
         for public in publics.values():
             await public.channel.aclose()
         await fetcher.aclose()
+        await looker.aclose()
         store.close()
 
 
 async def _renew(owner: Owner, clock: Clock) -> None:
     while True:
         await clock.sleep(RENEW)
-        await asyncio.to_thread(owner.renew)
+        try:
+            await asyncio.to_thread(owner.renew)
+        except Exception as error:  # a lease that is not renewed lapses by itself; this loop must not end with it
+            log.warning("lease not renewed", error=str(error))
 
 
 def press(settings: Settings) -> Press | None:
@@ -140,6 +154,22 @@ def _linkedin(settings: Settings, linkedin: LinkedInSettings, fetcher: Fetcher, 
 def linkedin_channel(settings: Settings, linkedin: LinkedInSettings, fetcher: Fetcher, clock: Clock) -> LinkedIn:
     """The channel itself, also for previews."""
     return LinkedIn(linkedin, settings.site, fetcher, clock, linkedin.live, templates=settings.templates)
+
+
+def make_looker(settings: Settings) -> GuardedFetcher:
+    """What asks addresses that others wrote: public ones, and those of hosts that the configuration names."""
+    named = trusted(settings.site.url, settings.site.image, *(source.url for source in settings.sources))
+    return GuardedFetcher(
+        f"syndicate/{__version__} (+{settings.site.url})", allow_private=(*settings.http.allow_private, *named),
+        deadline=LOOK_DEADLINE,
+    )  # fmt: skip
+
+
+def _sources(settings: Settings, looker: GuardedFetcher, clock: Clock, chance: Chance) -> list[Source]:
+    return [
+        WebFeed(source, looker, clock, chance) if source.kind == "feed" else Folder(source)
+        for source in settings.sources
+    ]
 
 
 def make_fetcher(settings: Settings, clock: Clock, chance: Chance) -> Fetcher:

@@ -16,13 +16,18 @@ from syndicate.config import FeedSettings, Settings, Site, WebSettings
 from syndicate.errors import SyndicateError
 from syndicate.logs import get
 from syndicate.pipeline import App, deliver_channel, look, mail_letters
+from syndicate.publish import publish_if_changed
 from syndicate.slots import next_daily, next_slots
+from syndicate.sources.folder import Folder
 from syndicate.store import letters, subscribers
 from syndicate.store.owners import FileLock
 from syndicate.subscriber import Signer, State
 from syndicate.ticker import Job, Ticker
+from syndicate.verify import verify
+from syndicate.watch import hints
 from syndicate.words import after_pass
 
+LEARN_EVERY = 5.0  # seconds between looks for a page or an image to ask for
 SEND_EVERY = 1.0  # seconds between looks for something due
 GRACE = 30.0  # seconds in which the wire is finished after SIGTERM
 
@@ -66,18 +71,29 @@ async def _work(app: App, say: Say) -> None:
     busy = _Busy()
     poll = min(source.poll.total_seconds() for source in app.settings.sources)
     jobs: dict[str, tuple[float, Job]] = {"look": (poll, busy(_Looking(app, say)))}
+    jobs["learn"] = (LEARN_EVERY, busy(_learning(app)))
     for name in app.publics:
         jobs[f"deliver {name}"] = (SEND_EVERY, busy(_delivering(app, name)))
     jobs["mail"] = (SEND_EVERY, busy(_mailing(app)))
     ticker = Ticker(jobs)
     ticker.start()
-    await app.stop.wait()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_hints(app, ticker))
+        await app.stop.wait()
     log.info("stopping", running=busy.count)
     try:
         await asyncio.wait_for(busy.idle.wait(), GRACE)
     except TimeoutError:
         log.warning("cut off", running=busy.count, after=GRACE)
     ticker.stop()
+
+
+async def _hints(app: App, ticker: Ticker) -> None:
+    """Hurry the next look when a folder says that it changed; without such hints the next tick finds it."""
+    folders = [source.path for source in app.sources if isinstance(source, Folder)]
+    settle = app.settings.review.settle.total_seconds()
+    if folders:
+        await hints(folders, settle, app.stop, lambda: ticker.hurry("look"))
 
 
 class _Busy:
@@ -125,6 +141,14 @@ class _Looking:
             )  # fmt: skip
         for problem in report.scanned.problems:
             log.warning("source", problem=problem)
+
+
+def _learning(app: App) -> Job:
+    async def learn() -> None:
+        if not app.stop.is_set() and await verify(app.store, app.looker, app.desk, app.clock.now()):
+            await publish_if_changed(app.store, app.settings)
+
+    return learn
 
 
 def _delivering(app: App, name: str) -> Job:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from syndicate.article import Manuscript, State
 from syndicate.config import Settings
 from syndicate.errors import ContentError
-from syndicate.store import articles, ledger
+from syndicate.store import articles, checks, ledger
 from syndicate.store.articles import Entry
 from syndicate.store.database import AnyRow
 from syndicate.store.register import Recognised, Register, Standing
@@ -139,7 +139,10 @@ class Desk:
         if said.link:
             return urljoin(site + "/", said.link)
         stated = _moment(said.published or said.created, self.zone)
-        day = (stated or first_seen).astimezone(self.zone)
+        try:
+            day = (stated or first_seen).astimezone(self.zone)
+        except OverflowError:  # year 1 or 9999 in a zone that crosses it
+            day = stated or first_seen
         return self._addresses.get(reading.source, "{site_url}/{slug}/").format(
             site_url=site,
             slug=quote(said.slug),
@@ -157,6 +160,11 @@ class Desk:
         self._send_on(connection, entries, now, guarded=True)
         return len(entries)
 
+    def judge_again(self, connection: Connection, ids: Sequence[str], now: datetime) -> int:
+        """Judge these again: something was learnt about them; returns how many were released."""
+        entries = self._judge_rows(connection, articles.to_judge(connection, ids), now)
+        return self._send_on(connection, entries, now, guarded=True)
+
     def rule(
         self, connection: Connection, ids: Sequence[str], verdict: str, because: str | None, now: datetime,
         *, quiet: bool = False,
@@ -167,7 +175,8 @@ class Desk:
         """
         for article in ids:
             articles.rule(connection, article, verdict, because, quiet=quiet)
-        entries = self._judge_rows(connection, articles.to_judge(connection, ids), now)
+        there = [row for row in articles.to_judge(connection, ids) if row.state != "gone"]
+        entries = self._judge_rows(connection, there, now)
         self._send_on(connection, entries, now, guarded=False)
         if verdict == "approved" and not quiet:
             ledger.approve_held(connection, ids)
@@ -194,7 +203,7 @@ class Desk:
         released = entry.entered is not None
         twin = clash = None
         if entry.title_key and not released:
-            twin = register.twin(entry, self._rules.duplicate_window)
+            twin = register.twin(entry, self._rules.duplicate_window, is_new=row is None)
         if not (released and row is not None and row.url == entry.url):
             clash = register.at_address(entry)
         verdict = row.verdict if row is not None else None
@@ -204,11 +213,22 @@ class Desk:
         )  # fmt: skip
         if verdict == "rejected" and row is not None and row.verdict_because:
             return replace(judgement, reasons=(f"rejected: {row.verdict_because}",))
+        if judgement.state is State.READY and not released and self._is_dark(register.connection, entry, verdict, now):
+            reason = f"not-live: {entry.url} does not answer yet (review.check_url)"
+            return review.Judgement(State.SCHEDULED, (reason,), judgement.look_again)
         return judgement
+
+    def _is_dark(self, connection: Connection, entry: Entry, verdict: str | None, now: datetime) -> bool:
+        """Whether the public page must answer before the article is announced, and has not yet."""
+        if not self._rules.check_url or entry.baseline or verdict is not None:
+            return False
+        return not checks.page_answers(connection, entry.id, entry.url, now)
 
     def _ruled(self, entry: Entry, judgement: Judgement, sweep: Sweep) -> Entry:
         """The entry with its verdict; one that becomes ready for the first time is released."""
         ruled = replace(entry, state=judgement.state, reasons=judgement.reasons, look_again_at=judgement.look_again)
+        if judgement.state in (State.DRAFT, State.SCHEDULED) and entry.entered is None:
+            return replace(ruled, baseline=False)  # it comes out after the baseline, whenever that will be
         if judgement.state is not State.READY or entry.entered is not None:
             return ruled
         return replace(ruled, released=self._released(entry, sweep), entered=sweep.now, delay_from=sweep.now)
@@ -273,4 +293,7 @@ def _moment(stated: str | None, zone: ZoneInfo) -> datetime | None:
         moment = datetime.fromisoformat(stated)
     except ValueError:
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except OverflowError:  # at the ends of the calendar
+        return moment.replace(tzinfo=UTC)

@@ -22,7 +22,7 @@ from syndicate.logs import get
 from syndicate.pacing import span
 from syndicate.render import Templates
 from syndicate.slots import last_slot
-from syndicate.store import articles, editions, freezing, letters
+from syndicate.store import articles, checks, editions, freezing, letters
 from syndicate.store.database import Store
 
 log = get(__name__)
@@ -116,8 +116,10 @@ def _contents(
 ) -> Contents:
     wanted = [one for one in window if one.manuscript.channels is None or letters.CHANNEL in one.manuscript.channels]
     used = editions.used(connection, digest.name)
+    wanted = checks.dress(connection, wanted, believe=not press.live)
     filling = fill(wanted, used, cards=digest.max_articles, headlines=digest.headlines)
-    whole = {one.id: one for one in articles.many(connection, [one.id for one in filling.cards])}
+    texts = articles.many(connection, [one.id for one in filling.cards])
+    whole = {one.id: one for one in checks.dress(connection, texts, believe=not press.live)}
     local = moment.astimezone(press.settings.site.zone)
     return Contents(
         slug=editions.free_slug(connection, f"{digest.name}-{local:%Y-%m-%d}"),
@@ -217,10 +219,15 @@ def render_letter(press: Press, article: Article, now: datetime) -> dict[str, ob
     return compose(press, rendered, article.slug, "articles", now)
 
 
+def _whole(connection: Connection, article: str, *, believe: bool) -> Article | None:
+    found = articles.get(connection, article)
+    return checks.dress(connection, [found], believe=believe)[0] if found else None
+
+
 async def freeze_planned(press: Press, store: Store, now: datetime) -> None:
     """Freeze the articles that were sent to email by hand and whose moment has come, each as a letter of its own."""
     for delivery, article in await store.read(freezing.planned, now, press.live):
-        whole = await store.read(articles.get, article)
+        whole = await store.read(_whole, article, believe=not press.live)
         if whole is None:
             continue
         payload = await asyncio.to_thread(render_letter, press, whole, now)

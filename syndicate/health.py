@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
 from syndicate.config import Settings
-from syndicate.store import articles, deliveries, editions, letters, pauses, subscribers
+from syndicate.store import articles, checks, deliveries, editions, feedstates, letters, pauses, subscribers
 
+DARK = timedelta(hours=2)  # a page that has not answered so long is a problem
 OVERDUE = 900  # seconds after which something due is a problem
 
 
@@ -28,7 +29,7 @@ def status(connection: Connection, settings: Settings, now: datetime) -> dict[st
         "paused": paused,
         "oldest_due_seconds": overdue if oldest else None,
         "rehearsal": {name: not live for name, live in live_channels(settings).items()},
-        "problems": list(_problems(connection, paused, overdue)),
+        "problems": list(_problems(connection, paused, overdue, now)),
     }
 
 
@@ -38,8 +39,15 @@ def live_channels(settings: Settings) -> dict[str, bool]:
     return {name: table.live for name, table in named if table is not None}
 
 
-def _problems(connection: Connection, paused: Mapping[str, str], overdue: int) -> Iterator[str]:
+def _problems(connection: Connection, paused: Mapping[str, str], overdue: int, now: datetime) -> Iterator[str]:
     yield from articles.outages(connection).values()
+    yield from feedstates.lags(connection, now)
+    count, page = checks.dead_pages(connection, now - DARK)
+    if count:
+        yield (
+            f"review.check_url: {count} pages have not answered for two hours, such as {page}: is"
+            " sources.article_url right, and the site deployed? `syndicate approve` releases an article all the same"
+        )
     held = articles.held_by(connection, "max-new")
     if held:
         yield f"review.max_new: {len(held)} articles came at once and are held: `syndicate approve --rule max-new`"

@@ -154,7 +154,10 @@ def _opening(moment: datetime, hours: tuple[time, time], zone: ZoneInfo) -> date
         return moment
     days = 1 if start < end and clock >= end else 0
     day = (local + timedelta(days=days)).date()
-    return datetime.combine(day, start, tzinfo=zone).astimezone(moment.tzinfo)
+    opening = datetime.combine(day, start, tzinfo=zone).astimezone(moment.tzinfo)
+    if opening < moment:  # the clock was put back: this hour comes a second time today
+        opening = datetime.combine(day, start.replace(fold=1), tzinfo=zone).astimezone(moment.tzinfo)
+    return opening
 
 
 def choose(waiting: Sequence[Candidate], past: Past, rules: Pacing, now: datetime) -> list[Decision]:

@@ -1,12 +1,14 @@
 """The main flow, on one page.
 
     scan     source -> frontmatter -> article -> review -> catalogue            files in, articles out
+    verify   article -> its page, its image -> catalogue                        does it live, is it there
     publish  catalogue -> feeds                                                 whenever the catalogue changed
     plan     catalogue, ledger, rules, now -> deliveries, editions              pure decisions, one transaction
     deliver  ledger -> claim -> channel.send -> settle -> ledger                public channels, one at a time
     mail     edition -> letters -> claim -> transport.send -> settle -> ledger  email, in groups
 
-Every step may run twice, or on two machines at once, and change nothing. The last two alone touch the world.
+Every step may run twice, or on two machines at once, and change nothing. The last two alone touch the
+world; verify only asks it.
 """
 
 from __future__ import annotations
@@ -24,12 +26,12 @@ from syndicate.freeze import Press, freeze_due, freeze_planned
 from syndicate.mail import Post, mail
 from syndicate.plan import plan
 from syndicate.publish import Published, publish_if_changed
-from syndicate.scan import Scanned, scan
-from syndicate.sources.folder import Folder
+from syndicate.scan import Scanned, Source, scan
 from syndicate.store import editions, ledger
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner
 from syndicate.subscriber import Signer
+from syndicate.verify import Looker, verify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,8 @@ class App:
     clock: Clock
     chance: Chance
     desk: Desk
-    sources: Sequence[Folder]
+    sources: Sequence[Source]
+    looker: Looker  # asks addresses that others wrote
     publics: Mapping[str, PublicChannel]
     secret: bytes
     signer: Signer
@@ -61,12 +64,17 @@ class Report:
     frozen: Sequence[str]  # slugs of editions
 
 
-async def look(app: App) -> Report:
-    """scan, publish, plan: everything short of sending. It reads the clock once, so that one pass has one now."""
+async def look(app: App, *, asking: bool = False) -> Report:
+    """scan, publish, plan: everything short of sending. It reads the clock once, so that one pass has one now.
+
+    With `asking` the world is asked about pages and images in between; the daemon does that beside its passes.
+    """
     now = app.clock.now()
     await note_channels(app, now)
     scanned = await scan(app.sources, app.store, app.desk, now)
     published = await publish_if_changed(app.store, app.settings)
+    if asking and await verify(app.store, app.looker, app.desk, now):
+        published = await publish_if_changed(app.store, app.settings)
     planned = await plan(app.store, list(app.publics.values()), now)
     frozen = await freeze_due(app.press, app.store, now) if app.press else []
     return Report(scanned=scanned, published=published, planned=planned, frozen=frozen)
@@ -125,6 +133,6 @@ async def mail_letters(app: App) -> int:
 
 async def run_pass(app: App) -> Report:
     """One pass of the whole flow."""
-    report = await look(app)
+    report = await look(app, asking=True)
     await send(app)
     return report

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from syndicate import feeds
+from syndicate.article import Article
 from syndicate.config import Settings
 from syndicate.crashpoint import crashpoint
-from syndicate.store import articles
+from syndicate.feeds import Image
+from syndicate.store import articles, checks
 from syndicate.store.database import Store
 
 
@@ -30,9 +35,25 @@ async def publish(store: Store, settings: Settings, folder: Path | None = None) 
     newest = await store.read(articles.newest_released, feeds.MOST)
     count = feeds.shown([released for _, released in newest], settings.feeds.items, settings.feeds.keep)
     shown = await store.read(articles.many, [article for article, _ in newest[:count]])
-    files = await asyncio.to_thread(feeds.build, shown, settings.site, settings.feeds, settings.web.public_url)
+    images = await store.read(_images, shown)
+    files = await asyncio.to_thread(
+        feeds.build, shown, settings.site, settings.feeds, settings.web.public_url, images=images
+    )
     written = await asyncio.to_thread(feeds.write, files, folder or settings.output_folder)
     return Published(items=len(shown), written=tuple(written))
+
+
+def _images(connection: Connection, shown: Sequence[Article]) -> dict[str, Image]:
+    """The pictures to show: those found, and those nobody could look at yet; never one that is known to be missing."""
+    known = checks.images(connection, [article.id for article in shown])
+    images = {}
+    for article in checks.dress(connection, shown, believe=True):
+        url, row = article.manuscript.hero_image, known.get(article.id)
+        if url:
+            images[article.id] = Image(
+                url=url, type=(row.type or "") if row else "", length=(row.length or 0) if row else 0
+            )
+    return images
 
 
 async def publish_if_changed(store: Store, settings: Settings) -> Published:

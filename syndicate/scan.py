@@ -17,14 +17,21 @@ from syndicate.config import Settings
 from syndicate.crashpoint import crashpoint
 from syndicate.desk import Desk, Reading, Sweep
 from syndicate.errors import ContentError, SourceError
+from syndicate.logs import get
 from syndicate.sources.folder import Folder, Seen
-from syndicate.store import articles, ledger
+from syndicate.sources.git import pull
+from syndicate.sources.webfeed import FeedError, WebFeed
+from syndicate.store import articles, feedstates, ledger
 from syndicate.store.articles import Known
 from syndicate.store.database import Store
 
 BATCH = 200  # files read at a time; a first scan commits each batch, all of it baseline
 OUTAGE_SHARE = 0.3
 OUTAGE_LEAST = 3  # so few missing files are no outage, however small the folder
+
+log = get(__name__)
+
+Source = Folder | WebFeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +58,60 @@ class Scanned:
         )
 
 
-async def scan(sources: Sequence[Folder], store: Store, desk: Desk, now: datetime) -> Scanned:
-    """Look at every source once; read and judge what is new or changed."""
+async def scan(sources: Sequence[Source], store: Store, desk: Desk, now: datetime) -> Scanned:
+    """Look at every source once; read and judge what is new or changed. One that cannot be read stops no other."""
     result = Scanned(changed=await store.write(desk.judge_due, now))
     for source in sources:
         try:
-            result += await _scan_one(source, store, desk, now)
+            if isinstance(source, WebFeed):
+                result += await _scan_feed(source, store, desk, now)
+            else:
+                result += await _scan_folder(source, store, desk, now)
         except SourceError as error:
             await store.write(articles.outage, source.name, str(error), now)
             result += Scanned(problems=(str(error),))
     return result
 
 
-async def _scan_one(source: Folder, store: Store, desk: Desk, now: datetime) -> Scanned:
+async def _scan_feed(source: WebFeed, store: Store, desk: Desk, now: datetime) -> Scanned:
+    """A feed shows only its newest items: what it no longer shows is not gone."""
+    if source.rests():
+        return Scanned()
+    try:
+        gathered = await source.look(await store.read(feedstates.load, source.name))
+    except FeedError as error:
+        await store.write(feedstates.keep, source.name, error.state)
+        raise
+    known = await store.read(articles.known, source.name)
+    fresh = [item for item in gathered.items if item.path not in known or known[item.path].stat != item.hash]
+    readings = [
+        Reading(source=source.name, path=item.path, stat=item.hash, hash=item.hash, manuscript=item.manuscript)
+        for item in fresh
+    ]
+    first = await store.read(articles.baseline_at, source.name) is None
+    sweep = Sweep(now=now, first=first)
+    for note in gathered.notes:
+        log.warning("feed", note=note)
+
+    def take_in(connection: Connection) -> tuple[int, int]:
+        articles.scanned(connection, source.name, now, complete=True)
+        feedstates.keep(connection, source.name, gathered.state)
+        return _take_in(connection, desk, readings, sweep)
+
+    changed, released = await store.write(take_in)
+    return Scanned(
+        files=len(known.keys() | {item.path for item in gathered.items}), parsed=len(readings), changed=changed,
+        released=released, first=len(readings) if desk.is_baseline(sweep) else 0,
+    )  # fmt: skip
+
+
+async def _scan_folder(source: Folder, store: Store, desk: Desk, now: datetime) -> Scanned:
+    await _pull(source, store, now)
     known = await store.read(articles.known, source.name)
     seen = await asyncio.to_thread(source.look)
     fresh = [path for path, file in seen.items() if path not in known or known[path].stat != file.stat]
     settled = [path for path in fresh if _is_settled(seen[path], desk.settings, now)]
-    missing = {one.id: path for path, one in known.items() if path not in seen}
-    problem = _outage(source.name, known, missing)
-    if problem:
-        missing = {}
+    missing = _missing(known, seen)
     result = Scanned(files=len(seen), unsettled=len(fresh) - len(settled))
     first = await store.read(articles.baseline_at, source.name) is None
     sweep = Sweep(now=now, first=first, missing=frozenset(missing))
@@ -83,10 +123,34 @@ async def _scan_one(source: Folder, store: Store, desk: Desk, now: datetime) -> 
         result += Scanned(
             parsed=len(readings), changed=changed, released=released, first=len(readings) if exempt else 0
         )
-    complete = len(settled) == len(fresh) and not problem
+    if missing and settled:  # some of them may have been moved: those are at their new paths by now
+        known = await store.read(articles.known, source.name)
+        missing = _missing(known, seen)
+    problem = _outage(source.name, known, missing)
+    if problem:
+        missing = {}
+    complete = result.parsed == len(fresh) and not problem
     found = [known[path].id for path in seen if path in known and known[path].missed_at]
     changed = await store.write(_finish, source.name, known, missing, found, complete, problem, desk, now)
     return result + Scanned(changed=changed, problems=(problem,) if problem else ())
+
+
+async def _pull(source: Folder, store: Store, now: datetime) -> None:
+    """Bring a checkout up to date; what git refuses is no deletion and no reason not to scan what is there."""
+    if not source.pulls:
+        return
+    reason = None
+    try:
+        await pull(source.name, source.path)
+    except SourceError as error:
+        reason = str(error)
+        log.warning("not pulled", source=source.name, error=reason)
+    await store.write(feedstates.lag, source.name, reason, now)
+
+
+def _missing(known: Mapping[str, Known], seen: Mapping[str, Seen]) -> dict[str, str]:
+    """Articles whose files this look did not find: id -> path."""
+    return {one.id: path for path, one in known.items() if path not in seen}
 
 
 def _is_settled(file: Seen, settings: Settings, now: datetime) -> bool:
@@ -109,11 +173,12 @@ def _batches(paths: Sequence[str], size: int) -> list[Sequence[str]]:
 
 
 def _read(source: Folder, seen: Mapping[str, Seen], paths: Sequence[str], desk: Desk) -> list[Reading]:
-    readings = [_read_one(source, path, seen[path], desk) for path in paths]
+    readings = [one for path in paths if (one := _read_one(source, path, seen[path], desk))]
     return sorted(readings, key=lambda one: (one.manuscript.created or one.manuscript.published or "~", one.path))
 
 
-def _read_one(source: Folder, path: str, seen: Seen, desk: Desk) -> Reading:
+def _read_one(source: Folder, path: str, seen: Seen, desk: Desk) -> Reading | None:
+    """What one file says; None where it was removed since the look."""
     from syndicate import manuscript  # a parser of YAML and many patterns, which most passes have no use for
 
     stat, raw = seen.stat, b""
@@ -122,8 +187,14 @@ def _read_one(source: Folder, path: str, seen: Seen, desk: Desk) -> Reading:
         said, error = manuscript.read(raw, path, desk.zone), None
     except ContentError as refusal:
         said, error = manuscript.read(b"", path, desk.zone), refusal
+        if isinstance(refusal.__cause__, FileNotFoundError):
+            return None
         if isinstance(refusal.__cause__, OSError):
             stat = "unread"  # its rights may change without a trace in its stat: look again each time
+    except Exception as defect:  # ours: one file must not keep the others from being read
+        log.exception("a file was not understood", source=source.name, path=path)
+        reason = f"the program fails on it ({type(defect).__name__}): please report this"
+        said, error = manuscript.read(b"", path, desk.zone), ContentError(reason)
     return Reading(
         source=source.name,
         path=path,

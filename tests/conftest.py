@@ -15,3 +15,11 @@ def corpus() -> Path:
     if not CORPUS.is_dir():
         pytest.skip("the corpus of real articles is not beside the project")
     return CORPUS
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Reports cross processes as UTF-8: what a test logged of lone surrogates must not stop the run."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report

@@ -197,5 +197,6 @@ def digest_named(settings: Settings, name: str) -> DigestSettings:
     for digest in settings.digests:
         if digest.name == name:
             return digest
-    names = ", ".join(one.name for one in settings.digests) or "none"
-    raise UsageError(f"there is no digest {name!r}: configured are {names}")
+    names = ", ".join(one.name for one in settings.digests)
+    hint = f"configured are {names}" if names else "add a table [[digests]] to the configuration"
+    raise UsageError(f"there is no digest {name!r}: {hint}")

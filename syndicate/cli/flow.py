@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,8 @@ from syndicate.errors import UsageError
 
 if TYPE_CHECKING:
     from syndicate.pipeline import Report
+
+CHANNELS = ("email", "linkedin")
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would go out, and to how many; write nothing.")]
@@ -125,8 +128,11 @@ def send(
     known = [name for name, there in (("email", settings.email), ("linkedin", settings.linkedin)) if there]
     for name in channels:
         if name not in known:
-            raise UsageError(f"there is no channel {name!r}: {', '.join(known) or 'none is configured'}")
+            hint = f"add a table [{name}] to the configuration" if name in CHANNELS else f"one of {', '.join(CHANNELS)}"
+            raise UsageError(f"there is no channel {name!r}: {hint}")
     moment = session.moment(at) if at else None
+    if moment and moment < session.clock.now() - timedelta(minutes=1):
+        raise UsageError(f"--at {at} is over: leave it away to send now")
     from syndicate.cli import sends
 
     if dry_run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -170,21 +171,29 @@ async def digest(session: Session, wanted: DigestSettings, *, yes: bool) -> int:
     async with open_app(session.settings, session.clock, "digest") as app, stop_on_signals(app):
         await catch_up(app)
         assert app.press is not None
+        earlier = await _unfinished(app, wanted)
         await send_now(app, [])  # what an earlier one left due
         now = app.clock.now()
         window = await app.store.read(window_by_hand, app.press, wanted, now)
         if not window.contents.cards:
             session.say(f"{wanted.name}: nothing to send: {window.reason}")
-            if session.json:
-                session.document([])
-            return 0
+            return await _tell(session, app, earlier, None)
         people = await app.store.read(subscribers.audience, wanted.name)
         if app.press.live:
             session.confirm(_question(app.press, window.contents, people), yes=yes, mails_people=people > 0)
         delivery = await freeze(app.press, app.store, wanted, window, now, by_hand=True)
         async with progress(session, app):
             await send_now(app, [])
-        return await _tell(session, app, [delivery] if delivery is not None else [], None)
+        return await _tell(session, app, [*earlier, *([delivery] if delivery is not None else [])], None)
+
+
+async def _unfinished(app: App, wanted: DigestSettings) -> list[int]:
+    """Editions of this digest with letters still to go: what is put off is told, though nothing is new."""
+    from syndicate.store import deliveries
+
+    slug = re.compile(rf"{re.escape(wanted.name)}-\d{{4}}-\d\d-\d\d(-\d+)?")
+    rows = await app.store.read(deliveries.listing, "claimed", "email")
+    return [row["id"] for row in rows if row["kind"] == "edition" and slug.fullmatch(row["subject"])]
 
 
 def _question(press: Press, contents: Any, people: int) -> str:

@@ -166,7 +166,7 @@ def _names(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _xml_items(text: str, base: str, notes: list[str]) -> list[_Stated]:
-    import feedparser  # type: ignore[import-untyped]
+    import feedparser
 
     tidy = tidied(text, base, notes)
     headers = {"content-type": "application/xml; charset=utf-8", "content-location": base}

@@ -29,6 +29,7 @@ class Folder:
     def __init__(self, settings: SourceSettings) -> None:
         self.name = settings.name
         self.path = settings.path
+        self.pulls = settings.pull  # whether a checkout is brought up to date before each scan
         self._include = _pattern(settings.include)
         self._exclude = _pattern(settings.exclude)
 
@@ -47,6 +48,8 @@ class Folder:
                         self._take(entry, prefix, found, waiting)
             except OSError as error:
                 words = (error.strerror or "cannot be read").lower()
+                if folder == self.path and isinstance(error, FileNotFoundError | NotADirectoryError):
+                    words += "; set it to the folder of your articles"
                 raise SourceError(f"sources.{self.name}.path: {folder}: {words}") from error
         return found
 

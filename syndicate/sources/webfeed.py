@@ -10,6 +10,7 @@ from hashlib import blake2b
 from syndicate.clock import Chance, Clock
 from syndicate.config import SourceSettings
 from syndicate.errors import Refused, SourceError, Unavailable
+from syndicate.feedstate import State as State
 from syndicate.fetch import LONGEST_WAIT, Answer, retry_after
 from syndicate.guarded import GuardedFetcher
 from syndicate.sources import feedread
@@ -17,20 +18,8 @@ from syndicate.sources.feedread import FeedItem
 
 LARGEST = 10_000_000  # bytes, unpacked
 LONGEST_REST = timedelta(hours=6)
+POLITE = timedelta(minutes=15)  # between two questions, where the owner names no `poll`
 _ACCEPT = "application/rss+xml, application/atom+xml, application/feed+json, application/xml;q=0.9, */*;q=0.5"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """What is known of a feed from the last time it was asked; `State()` = never. Plain values, to be stored."""
-
-    url: str = ""  # all else is of this address
-    etag: str = ""
-    modified: str = ""  # Last-Modified, as the server wrote it
-    hash: str = ""  # of the last document that was read
-    retry_at: datetime | None = None  # not asked before
-    failures: int = 0  # in a row
-    problem: str = ""  # of the last one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +53,16 @@ class WebFeed:
         self.name = settings.name
         self.url = settings.url
         self._poll = settings.poll
+        polite = settings.poll if "poll" in settings.model_fields_set else max(settings.poll, POLITE)
+        self._rest = polite.total_seconds()
+        self._asked: float | None = None  # by the monotonic clock; a new process asks at once
         self._fetcher = fetcher
         self._clock = clock
         self._chance = chance
+
+    def rests(self) -> bool:
+        """Whether this process asked so lately that asking again would be impolite."""
+        return self._asked is not None and self._clock.monotonic() - self._asked < self._rest
 
     async def look(self, state: State) -> Gathered:
         """Ask the feed, unless it said or failed so that it is to be left alone; the items of a new document.
@@ -77,6 +73,7 @@ class WebFeed:
         if state.url != self.url:
             state = State(url=self.url)
         now = self._clock.now()
+        self._asked = self._clock.monotonic()
         if state.retry_at is not None and now < state.retry_at <= now + LONGEST_WAIT:  # else the clock was put back
             raise FeedError(state.problem, state)
         try:

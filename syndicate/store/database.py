@@ -73,12 +73,14 @@ class Store:
         except asyncio.CancelledError:
             if not future.done():
                 await asyncio.wait([future])  # a bare shield would leave before the commit
+            if future.done() and not future.cancelled():
+                future.exception()  # looked at: nobody else will
             raise
 
     def backup(self, target: Path) -> None:
         """Copy the database as it stands while others go on (SQLite's online backup API)."""
         with _sentences(self.path):
-            source = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
+            source = sqlite3.connect(_read_only(self.path), uri=True)
             copy = sqlite3.connect(target)
             try:
                 source.backup(copy)
@@ -114,11 +116,16 @@ def open_ledger(settings: Settings, *, upgrade: bool = False) -> Store:
     return open_store(place(settings), upgrade=upgrade)
 
 
+def _read_only(path: Path) -> str:
+    """The file as an address for SQLite; a path may hold "?", "#" and "%"."""
+    return f"{path.absolute().as_uri()}?mode=ro"
+
+
 def version(path: Path) -> str | None:
     """The schema's version as the file states it; None for an empty or absent one. Raises StoreError."""
     if not path.exists() or path.stat().st_size == 0:
         return None
-    with _sentences(path), contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+    with _sentences(path), contextlib.closing(sqlite3.connect(_read_only(path), uri=True)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables:
             return None
@@ -150,11 +157,20 @@ def open_store(path: Path, *, upgrade: bool) -> Store:
         raise StoreError(f"{path} has an older schema ({found}): run `syndicate db upgrade`")
     store = Store(path)
     if found is not None:
-        store.backup(path.with_suffix(f".before-{HEAD}.db"))
+        store.backup(_unused(path.with_suffix(f".before-{HEAD}.db")))
     with _sentences(path):
         migrate.upgrade(store._writer)
     store.write_now(_name_ledger)
     return store
+
+
+def _unused(path: Path) -> Path:
+    """That path, or the next free one: an earlier backup is not written over."""
+    count, free = 1, path
+    while free.exists():
+        count += 1
+        free = path.with_stem(f"{path.stem}-{count}")
+    return free
 
 
 def _name_ledger(connection: Connection) -> None:
@@ -239,7 +255,7 @@ def _copy(source: Path, target: Path) -> None:
     """SQLite's own copy: takes the target's lock, so that nobody reads half of it."""
     with (
         _sentences(target),
-        contextlib.closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as old,
+        contextlib.closing(sqlite3.connect(_read_only(source), uri=True)) as old,
         contextlib.closing(sqlite3.connect(target, timeout=5)) as new,
     ):
         old.backup(new)

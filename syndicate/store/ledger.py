@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, updat
 from syndicate.delivery import OPEN, DeliveryState, LetterState
 from syndicate.pacing import Candidate, Decision, Past
 from syndicate.store.database import AnyRow
-from syndicate.store.schema import articles, attempts, channels, deliveries, letters
+from syndicate.store.schema import articles, attempts, channels, checks, deliveries, letters
 
 EMAIL = "email"
 RECENT = 10  # announcements whose authors and titles count as "lately"
@@ -118,9 +118,12 @@ def _candidates(connection: Connection, channel: str, which: ColumnElement[bool]
     query = (
         select(
             d.id, d.subject, d.state, d.approved, d.by_hand, d.attempts, a.state.label("article_state"), a.released,
-            a.entered, a.delay_from, a.missed_at, a.fields,
+            a.entered, a.delay_from, a.missed_at, a.fields, checks.c.state.label("image"),
         )
-        .select_from(deliveries.outerjoin(articles, a.id == d.subject))
+        .select_from(
+            deliveries.outerjoin(articles, a.id == d.subject)
+            .outerjoin(checks, and_(checks.c.article == d.subject, checks.c.what == "image"))
+        )
         .where(d.channel == channel, d.kind == "article", which)
         .order_by(d.id)
     )  # fmt: skip
@@ -144,7 +147,7 @@ def _candidate(row: AnyRow, channel: str) -> Candidate:
         delay_from=row.delay_from or row.entered,
         description=fields.get("description", ""),
         authors=tuple(fields.get("authors", ())),
-        has_image=bool(fields.get("hero_image")),
+        has_image=bool(fields.get("hero_image")) and row.image != "bad",
         approved=row.approved,
         missing=row.missed_at is not None,
         tried=row.state == "planned" and (row.by_hand or row.attempts > 0),

@@ -96,7 +96,7 @@ class Register:
 
     def __init__(self, connection: Connection) -> None:
         self.displaced: list[str] = []  # ids of those whose path another article took
-        self._connection = connection
+        self.connection = connection
         self._rows: dict[str, Standing] = {}
         self._by: dict[str, dict[str, dict[str, None]]] = {column: {} for column in _INDEXED}  # value -> ids, once so
 
@@ -128,8 +128,7 @@ class Register:
             if same.path == file.path or same.id in lost or same.state == "gone":
                 self._displace(here, same)
                 return same, "guid"
-            if here is None:
-                return None, "duplicate-id"
+            return here, "duplicate-id"
         if here is not None:
             return here, "path"
         away = [row for row in self._with("hash", file.hash, source) if row.id in lost or row.state == "gone"]
@@ -167,11 +166,19 @@ class Register:
         if row := self._rows.get(rival.id):
             self._put(replace(row, state=rival.state.value, url=rival.url, title_key=rival.title_key))
 
-    def twin(self, rival: Rival, window: timedelta) -> str | None:
-        """Path of another article with the same title that was first seen within `window` before this one."""
+    def twin(self, rival: Rival, window: timedelta, *, is_new: bool) -> str | None:
+        """Path of another article with the same title that was first seen within `window` before this one.
+
+        Of two seen in one scan the first to be judged is the earlier; judged again, it gives way only to one released.
+        """
         since = rival.first_seen - window
         others = self._competitors("title_key", rival.title_key, rival)
-        seen = [row for row in others if since <= row.first_seen <= rival.first_seen]
+        seen = [
+            row
+            for row in others
+            if since <= row.first_seen < rival.first_seen
+            or (row.first_seen == rival.first_seen and (is_new or row.state == State.READY.value))
+        ]
         return min(seen, key=_age).path if seen else None
 
     def at_address(self, rival: Rival) -> str | None:
@@ -188,7 +195,7 @@ class Register:
         ordered = sorted(value for value in values if value is not None)
         for start in range(0, len(ordered), AT_ONCE):
             query = select(*_COLUMNS).where(articles.c[column].in_(ordered[start : start + AT_ONCE]), *conditions)
-            for row in self._connection.execute(query):
+            for row in self.connection.execute(query):
                 if row.id not in self._rows:  # else it is known here as it will be
                     self._put(Standing(*row))
 

@@ -100,6 +100,9 @@ sources = Table(
     Column("scanned_at", UtcTime),
     Column("problem", Text),
     Column("problem_since", UtcTime),
+    Column("lag", Text),  # why a checkout could not be brought up to date
+    Column("lag_since", UtcTime),
+    Column("feed", Text),  # JSON: what a web feed told of itself the last time
 )
 
 articles = Table(
@@ -141,6 +144,27 @@ articles = Table(
     Index(None, "title_key", "first_seen"),
     Index(None, "state"),
 )  # fmt: skip
+
+checks = Table(  # what was looked up in the world about articles
+    "checks",
+    metadata,
+    Column("article", Text, nullable=False),
+    Column("what", Text, nullable=False),  # page | image
+    Column("url", Text, nullable=False),
+    Column("state", Text, nullable=False),  # unknown | good | bad
+    Column("tries", Integer, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("due_at", UtcTime),  # null: settled
+    Column("type", Text),
+    Column("length", BigInteger),
+    PrimaryKeyConstraint("article", "what"),
+    Index(
+        None,
+        "due_at",
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
+    ),
+)
 
 channels = Table(  # the mutex of pacing, and each channel's baseline
     "channels",

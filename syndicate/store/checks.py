@@ -1,0 +1,143 @@
+"""What was looked up in the world about articles: does the public page answer, does the hero image exist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import urljoin
+
+from sqlalchemy import Connection, and_, delete, exists, func, literal_column, or_, select, update
+
+from syndicate.article import Article
+from syndicate.store.ledger import insert_or_ignore
+from syndicate.store.schema import articles, checks, deliveries
+
+PAGE, IMAGE = "page", "image"
+UNKNOWN, GOOD, BAD = "unknown", "good", "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing to look up."""
+
+    article: str
+    what: str
+    url: str
+    tries: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a look found: `due_at` None = settled."""
+
+    check: Check
+    state: str
+    due_at: datetime | None = None
+    type: str | None = None
+    length: int | None = None
+
+
+def page_answers(connection: Connection, article: str, url: str, now: datetime) -> bool:
+    """Whether the article's page was seen alive; the first question puts it on the list."""
+    row = connection.execute(select(checks).where(checks.c.article == article, checks.c.what == PAGE)).first()
+    if row is not None and row.url == url:
+        return bool(row.state == GOOD)
+    _want(connection, article, PAGE, url, now)
+    return False
+
+
+def _want(connection: Connection, article: str, what: str, url: str, now: datetime) -> None:
+    forget(connection, article, what)
+    row = {"article": article, "what": what, "url": url, "state": UNKNOWN, "tries": 0, "since": now, "due_at": now}
+    connection.execute(insert_or_ignore(connection, checks).values(row))
+
+
+def forget(connection: Connection, article: str, what: str) -> None:
+    """What was known is about another address."""
+    connection.execute(delete(checks).where(checks.c.article == article, checks.c.what == what))
+
+
+def unseen_images(connection: Connection, newest: int, limit: int) -> list[Any]:
+    """Articles in view (the newest ready ones, and whatever waits for a channel) whose image nobody looked at."""
+    seen = exists().where(checks.c.article == articles.c.id, checks.c.what == IMAGE)
+    front = (
+        select(articles.c.id)
+        .where(articles.c.state == "ready")
+        .order_by(articles.c.released.desc(), articles.c.id)
+        .limit(newest)
+    )
+    waiting = select(deliveries.c.subject).where(deliveries.c.state == literal_column("'waiting'"))
+    query = select(articles.c.id, articles.c.url, articles.c.fields).where(
+        articles.c.state == "ready", or_(articles.c.id.in_(front), articles.c.id.in_(waiting)), ~seen
+    )
+    return list(connection.execute(query.limit(limit)))
+
+
+def want_images(connection: Connection, wanted: Sequence[tuple[str, str | None]], now: datetime) -> None:
+    """Put images (article, address) on the list; an article without one is settled at once."""
+    rows = [
+        {"article": article, "what": IMAGE, "url": url or "", "state": UNKNOWN if url else BAD, "tries": 0,
+         "since": now, "due_at": now if url else None}
+        for article, url in wanted
+    ]  # fmt: skip
+    if rows:
+        connection.execute(insert_or_ignore(connection, checks), rows)
+
+
+def due(connection: Connection, now: datetime, limit: int) -> list[Check]:
+    """What is to be looked up now."""
+    query = select(checks).where(checks.c.due_at <= now).order_by(checks.c.due_at).limit(limit)
+    return [Check(row.article, row.what, row.url, row.tries, row.since) for row in connection.execute(query)]
+
+
+def record(connection: Connection, results: Sequence[Result]) -> None:
+    """Write what was found; an address that changed meanwhile is left alone."""
+    for one in results:
+        key = and_(
+            checks.c.article == one.check.article, checks.c.what == one.check.what, checks.c.url == one.check.url
+        )
+        connection.execute(
+            update(checks)
+            .where(key)
+            .values(state=one.state, tries=one.check.tries + 1, due_at=one.due_at, type=one.type, length=one.length)
+        )
+
+
+def images(connection: Connection, ids: Sequence[str]) -> dict[str, Any]:
+    """What is known of the images of these articles: id -> row (url, state, type, length)."""
+    query = select(checks).where(checks.c.what == IMAGE, checks.c.article.in_(ids))
+    return {row.article: row for row in connection.execute(query)}
+
+
+def dress(connection: Connection, shown: Sequence[Article], *, believe: bool) -> list[Article]:
+    """These articles with the absolute address of their hero image, where it is known to be there.
+
+    With `believe` also where nobody could look yet: a rehearsal shows what is stated.
+    """
+    known = images(connection, [article.id for article in shown])
+    return [_dressed(article, known.get(article.id), believe=believe) for article in shown]
+
+
+def _dressed(article: Article, known: Any, *, believe: bool) -> Article:
+    stated = article.manuscript.hero_image
+    if stated is None:
+        return article
+    state = known.state if known is not None else UNKNOWN
+    there = state == GOOD or (believe and state == UNKNOWN)
+    image = image_address(article.url, stated) if there else None
+    return replace(article, manuscript=replace(article.manuscript, hero_image=image))
+
+
+def image_address(page: str, stated: str | None) -> str | None:
+    """The absolute address of a hero image as stated."""
+    return urljoin(page, stated) if stated else None
+
+
+def dead_pages(connection: Connection, before: datetime) -> tuple[int, str | None]:
+    """Pages that have not answered since then: how many, and one address."""
+    waiting = and_(checks.c.what == PAGE, checks.c.state != GOOD, checks.c.since <= before)
+    row = connection.execute(select(func.count(), func.min(checks.c.url)).where(waiting)).one()
+    return int(row[0]), row[1]
