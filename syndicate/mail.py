@@ -79,15 +79,18 @@ async def mail(post: Post, store: Store, owner: Owner, clock: Clock, chance: Cha
         if stop.is_set():
             break
         stencil = await asyncio.to_thread(Stencil, mailing.payload, post.public_url)
-        due = await store.read(letters.due_count, mailing.delivery, clock.now())
-        pumps = [
-            _Pump(post, mailing, stencil, store, owner, clock, chance, stop)
-            for _ in range(min(post.transport.connections, -(-due // GROUP)))
-        ]
-        async with asyncio.TaskGroup() as tasks:
-            for pump in pumps:
-                tasks.create_task(pump.run())
-        verdicts += sum(pump.verdicts for pump in pumps)
+        probed = True
+        while probed and not stop.is_set():
+            due = await store.read(letters.due_count, mailing.delivery, clock.now())
+            pumps = [
+                _Pump(post, mailing, stencil, store, owner, clock, chance, stop)
+                for _ in range(min(post.transport.connections, -(-due // GROUP)))
+            ]
+            async with asyncio.TaskGroup() as tasks:
+                for pump in pumps:
+                    tasks.create_task(pump.run())
+            verdicts += sum(pump.verdicts for pump in pumps)
+            probed = any(pump.probed for pump in pumps)
         crashpoint("mail.settled")
     if await store.read(letters.ended):
         await store.write(letters.close, clock.now())
@@ -112,6 +115,7 @@ class _Pump:
     settled: list[LetterSettlement] = field(default_factory=list)  # known here, not in the ledger yet
     open: dict[int, int] = field(default_factory=dict)  # letters of this group without a verdict -> attempt
     size: int = FIRST_GROUP
+    probed: bool = False  # its only letter was a probe, and no trouble came back
 
     async def run(self) -> None:
         try:
@@ -119,6 +123,7 @@ class _Pump:
                 while (group := await self._next()).people:
                     await self._send(line, group.people)
                     if group.probe:  # it tells; the others follow with all connections
+                        self.probed = self.trouble is None
                         break
                 await self._next(limit=0)
         except BaseException:  # what is known is noted as soon as the ledger takes it, the rest is due again
