@@ -316,6 +316,20 @@ def test_a_refused_password_pauses_email_and_blames_nobody(newsroom: Make) -> No
         assert len(server.world) == len({one["to"] for one in server.world}) == 40
 
 
+def test_a_digest_that_is_put_off_says_so_until_it_is_gone(newsroom: Make, mail_server: MailServer) -> None:
+    site = newsroom(email=make.email(make.free_port()), **WEEKLY)  # nobody listens there
+    site.run("subscribers", "add", *make.people(3), now=FRIDAY)
+    site.write(1)
+    site.run("digest", "weekly", "--yes", now=FRIDAY, code=1)
+    told = site.ask("digest", "weekly", "--yes", now=FRIDAY + timedelta(seconds=20), code=1)
+    assert [one["people"] for one in told] == [{"due": 3}]
+    site.configure(email={"smtp": {"port": mail_server.port}})
+    told = site.ask("digest", "weekly", "--yes", now=FRIDAY + 15 * MINUTE)
+    assert [one["people"] for one in told] == [{"sent": 3}]
+    assert sorted(one["to"] for one in mail_server.world) == make.people(3)
+    assert site.ask("digest", "weekly", "--yes", now=FRIDAY + 16 * MINUTE) == []
+
+
 def test_without_a_token_a_post_waits_for_a_persons_hand(newsroom: Make) -> None:
     site = newsroom(linkedin={"live": True, **make.NO_PACE}, **FIRST)
     site.write(1)
