@@ -158,12 +158,7 @@ checks = Table(  # what was looked up in the world about articles
     Column("type", Text),
     Column("length", BigInteger),
     PrimaryKeyConstraint("article", "what"),
-    Index(
-        None,
-        "due_at",
-        sqlite_where=text("due_at IS NOT NULL"),
-        postgresql_where=text("due_at IS NOT NULL"),
-    ),
+    _partial("ix_checks_due_at", "due_at", where="due_at IS NOT NULL"),
 )
 
 channels = Table(  # the mutex of pacing, and each channel's baseline

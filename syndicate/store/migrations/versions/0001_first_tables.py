@@ -48,9 +48,15 @@ def upgrade() -> None:
         ["look_again_at"],
         unique=False,
         sqlite_where=sa.text("look_again_at IS NOT NULL"),
+        postgresql_where=sa.text("look_again_at IS NOT NULL"),
     )
     op.create_index(
-        "ix_articles_ready", "articles", ["released", "id"], unique=False, sqlite_where=sa.text("state = 'ready'")
+        "ix_articles_ready",
+        "articles",
+        ["released", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'ready'"),
+        postgresql_where=sa.text("state = 'ready'"),
     )
     op.create_index(
         "ix_articles_seen",
@@ -58,6 +64,7 @@ def upgrade() -> None:
         ["source", "path", "id", "stat", "missed_at", "state"],
         unique=False,
         sqlite_where=sa.text("state <> 'gone'"),
+        postgresql_where=sa.text("state <> 'gone'"),
     )
     op.create_index(op.f("ix_articles_slug"), "articles", ["slug"], unique=False)
     op.create_index(op.f("ix_articles_source_guid"), "articles", ["source", "guid"], unique=False)
@@ -65,7 +72,12 @@ def upgrade() -> None:
     op.create_index(op.f("ix_articles_title_key_first_seen"), "articles", ["title_key", "first_seen"], unique=False)
     op.create_index(op.f("ix_articles_url"), "articles", ["url"], unique=False)
     op.create_index(
-        "uq_articles_source_path", "articles", ["source", "path"], unique=True, sqlite_where=sa.text("state <> 'gone'")
+        "uq_articles_source_path",
+        "articles",
+        ["source", "path"],
+        unique=True,
+        sqlite_where=sa.text("state <> 'gone'"),
+        postgresql_where=sa.text("state <> 'gone'"),
     )
     op.create_table(
         "channels",
@@ -88,7 +100,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("article", "what", name=op.f("pk_checks")),
     )
     op.create_index(
-        op.f("ix_checks_due_at"),
+        "ix_checks_due_at",
         "checks",
         ["due_at"],
         unique=False,
@@ -131,9 +143,15 @@ def upgrade() -> None:
         ["channel", "due_at"],
         unique=False,
         sqlite_where=sa.text("state = 'planned'"),
+        postgresql_where=sa.text("state = 'planned'"),
     )
     op.create_index(
-        "ix_deliveries_owner", "deliveries", ["owner"], unique=False, sqlite_where=sa.text("owner IS NOT NULL")
+        "ix_deliveries_owner",
+        "deliveries",
+        ["owner"],
+        unique=False,
+        sqlite_where=sa.text("owner IS NOT NULL"),
+        postgresql_where=sa.text("owner IS NOT NULL"),
     )
     op.create_index(op.f("ix_deliveries_subject"), "deliveries", ["subject"], unique=False)
     op.create_table(
@@ -241,7 +259,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("edition", "article", name=op.f("pk_edition_articles")),
     )
     op.create_index(
-        "uq_edition_articles_once", "edition_articles", ["digest", "article"], unique=True, sqlite_where=sa.text("live")
+        "uq_edition_articles_once",
+        "edition_articles",
+        ["digest", "article"],
+        unique=True,
+        sqlite_where=sa.text("live"),
+        postgresql_where=sa.text("live"),
     )
     op.create_table(
         "letters",
@@ -260,10 +283,20 @@ def upgrade() -> None:
         sa.UniqueConstraint("delivery", "subscriber", name=op.f("uq_letters_delivery_subscriber")),
     )
     op.create_index(
-        "ix_letters_claimed", "letters", ["delivery", "owner"], unique=False, sqlite_where=sa.text("state = 'claimed'")
+        "ix_letters_claimed",
+        "letters",
+        ["delivery", "owner"],
+        unique=False,
+        sqlite_where=sa.text("state = 'claimed'"),
+        postgresql_where=sa.text("state = 'claimed'"),
     )
     op.create_index(
-        "ix_letters_due", "letters", ["delivery", "due_at", "id"], unique=False, sqlite_where=sa.text("state = 'due'")
+        "ix_letters_due",
+        "letters",
+        ["delivery", "due_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'due'"),
+        postgresql_where=sa.text("state = 'due'"),
     )
     op.create_index(op.f("ix_letters_subscriber"), "letters", ["subscriber"], unique=False)
     op.create_table(
