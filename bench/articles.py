@@ -49,19 +49,19 @@ what everybody can see is leaking into the cellar of the only library within for
 _WORDS = _PROSE.split()
 
 
-def texts(count: int) -> Iterator[tuple[str, str]]:
+def texts(count: int, *, broken: bool = True) -> Iterator[tuple[str, str]]:
     """(name, text) of so many articles, 5 to 6 KB each."""
     chance = random.Random("bench")
     for number in range(count):
-        yield _article(number, chance)
+        yield _article(number, chance, broken=broken and number % BROKEN == 0)
 
 
-def _article(number: int, chance: random.Random) -> tuple[str, str]:
+def _article(number: int, chance: random.Random, *, broken: bool) -> tuple[str, str]:
     subject, verb, thing = chance.choice(_SUBJECTS), chance.choice(_VERBS), chance.choice(_OBJECTS)
     title = f"The {subject} {verb} {thing}: Report {number}"
     written = FIRST_DAY + timedelta(days=number // A_DAY)
     stated = written.replace(year=2024) if number % 4 == 0 else written  # the year a model knows
-    apostrophe = chance.choice(("'", "\\'")) if number % BROKEN == 0 else "''"
+    apostrophe = chance.choice(("'", "\\'")) if broken else "''"
     front = (
         f"---\ntitle: '{title}'\n"
         f"subtitle: 'What the {subject.lower()}{apostrophe}s keepers learned, and at what cost'\n"
@@ -87,10 +87,10 @@ def _paragraph(chance: random.Random) -> str:
     return " ".join(_sentence(chance, chance.randint(10, 20)) for _ in range(4))
 
 
-def write(folder: Path, count: int) -> None:
-    """Write so many articles into one folder."""
+def write(folder: Path, count: int, *, broken: bool = True) -> None:
+    """Write so many articles into one folder; without `broken` all of them are valid YAML."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts(count):
+    for name, text in texts(count, broken=broken):
         path = folder / name
         path.write_text(text, encoding="utf-8")
         os.utime(path, (LONG_AGO, LONG_AGO))
