@@ -1,0 +1,200 @@
+"""What is asked of the world before anything is said: the article's page, its picture; other sources than a folder."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.newsroom import FRIDAY, NO_PACE, Newsroom, front
+from tests.doubles.website import Website, said, website
+
+PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000a49444154789c6300010000"
+                    "0500010d0a2db40000000049454e44ae426082")  # fmt: skip
+
+
+class Site:
+    """The public site in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="site", daemon=True)
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        async with website() as self.double:
+            self._ready.set()
+            await self._stop.wait()
+
+    def __enter__(self) -> Website:
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self.double
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+
+@pytest.fixture
+def site() -> Iterator[Website]:
+    with Site() as double:
+        yield double
+
+
+def announcing(folder: Path, site: Website, **settings: object) -> Newsroom:
+    """A newsroom whose site is the double; its first scan is over."""
+    room = Newsroom(
+        folder,
+        site={"title": "The Quay Courier", "url": site.url},
+        linkedin={"live": False, **NO_PACE},
+        **settings,
+    )
+    room.write(900)
+    room.run("run", "--once", now=FRIDAY)
+    return room
+
+
+def article(room: Newsroom, path: str) -> dict:
+    return next(one for one in room.ask("articles") if one["path"] == path)
+
+
+def test_an_article_waits_until_its_page_answers(tmp_path, site):
+    room = announcing(tmp_path, site, review={"settle": "0s", "delay": "0s", "check_url": True})
+    room.write(1, "one.md")
+    room.run("run", "--once", now=FRIDAY + timedelta(minutes=1))
+    waiting = article(room, "one.md")
+    assert waiting["state"] == "scheduled"
+    assert waiting["reasons"][0].startswith("not-live: ")
+    assert room.ask("deliveries") == []
+
+    site.pages["/one/"] = said(200, b"<h1>Here</h1>", Content_Type="text/html")
+    room.run("run", "--once", now=FRIDAY + timedelta(minutes=1, seconds=30))
+    assert article(room, "one.md")["state"] == "scheduled", "asked again before a minute was over"
+    room.run("run", "--once", now=FRIDAY + timedelta(minutes=3))
+    assert article(room, "one.md")["state"] == "ready"
+    assert [one["state"] for one in room.ask("deliveries")] == ["rehearsed"]
+
+
+def test_a_page_that_stays_dark_is_a_problem_and_a_person_may_overrule_it(tmp_path, site):
+    room = announcing(tmp_path, site, review={"settle": "0s", "delay": "0s", "check_url": True})
+    room.write(1, "one.md")
+    room.run("run", "--once", now=FRIDAY + timedelta(minutes=1))
+    early = room.ask("status", now=FRIDAY + timedelta(minutes=30))
+    late = room.ask("status", now=FRIDAY + timedelta(hours=3))
+    assert early["problems"] == []
+    assert any("review.check_url" in problem and "/one/" in problem for problem in late["problems"])
+    room.run("approve", "one", now=FRIDAY + timedelta(hours=3))
+    assert article(room, "one.md")["state"] == "ready"
+
+
+def test_the_baseline_is_not_asked_for(tmp_path, site):
+    room = announcing(tmp_path, site, review={"settle": "0s", "delay": "0s", "check_url": True})
+    assert article(room, "900-walk.md")["state"] == "ready"
+    assert not [one for one in site.asked if "walk" in one.path]
+
+
+def test_only_pictures_that_exist_are_shown(tmp_path, site):
+    site.pages["/there.png"] = said(200, PNG, Content_Type="image/png")
+    site.pages["/page.png"] = said(200, b"<p>Sorry</p>", Content_Type="text/html")
+    room = announcing(tmp_path, site, email={"live": False}, digests=[{"name": "weekly", "schedule": "FRI 09:00"}])
+    room.run("subscribers", "add", "ada@readers.example")
+    room.write(1, "one.md", heroImage=f"{site.url}/there.png")
+    room.write(2, "two.md", heroImage=f"{site.url}/missing.png")
+    room.write(3, "three.md", heroImage=f"{site.url}/page.png")
+    room.run("run", "--once", now=FRIDAY + timedelta(minutes=1))
+    room.run("digest", "weekly", now=FRIDAY + timedelta(minutes=2))
+    letter = next((room.data / "outbox" / "email").glob("*.eml")).read_text().replace("=\n", "")
+    feed = (room.data / "public" / "feed.xml").read_text()
+    for text in (letter, feed):
+        assert "there.png" in text
+        assert "missing.png" not in text
+        assert "page.png" not in text
+    assert f'length="{len(PNG)}"' in feed
+    assert article(room, "two.md")["hero_image"] == f"{site.url}/missing.png", "as stated"
+
+
+def test_another_sites_feed_is_a_source_beside_the_folder(tmp_path, site):
+    def feed(*numbers: int) -> bytes:
+        items = "".join(
+            f"<item><title>From afar {n}</title><link>{site.url}/far/{n}</link><guid>far-{n}</guid>"
+            f"<description>{'A plain sentence about the far shore. ' * 12}</description></item>"
+            for n in numbers
+        )
+        return said(
+            200,
+            f'<rss version="2.0"><channel><title>Far</title>{items}</channel></rss>'.encode(),
+            Content_Type="application/rss+xml",
+            ETag=f'"{numbers}"',
+        )
+
+    site.pages["/far.xml"] = feed(1, 2)
+    room = Newsroom(
+        tmp_path,
+        sources=[
+            {"name": "articles", "path": "content"},
+            {"name": "far", "kind": "feed", "url": f"{site.url}/far.xml", "poll": "1s"},
+        ],
+        linkedin={"live": False, **NO_PACE},
+    )
+    room.write(1)
+    room.run("run", "--once", now=FRIDAY)
+    assert room.ask("deliveries") == [], "the first look at a feed is a baseline"
+    site.pages["/far.xml"] = feed(2, 3)
+    room.run("run", "--once", now=FRIDAY + timedelta(minutes=1))
+    posted = room.ask("deliveries")
+    assert [(one["title"], one["state"]) for one in posted] == [("From afar 3", "rehearsed")]
+    assert {one["title"] for one in room.ask("articles", "--state", "ready")} >= {
+        "From afar 1",
+        "From afar 2",
+        "From afar 3",
+    }, "an item that the feed no longer shows is not gone"
+    assert article(room, next(one["path"] for one in room.ask("articles") if one["source"] == "far"))["url"].startswith(
+        f"{site.url}/far/"
+    )
+
+    site.pages["/far.xml"] = said(500)
+    broken = room.command("run", "--once", now=FRIDAY + timedelta(minutes=2))
+    assert broken.code == 1
+    assert "sources.far.url" in broken.err
+    assert any("sources.far" in problem for problem in room.ask("status")["problems"])
+
+
+def test_a_checkout_is_fast_forwarded_before_its_scan(tmp_path):
+    origin = tmp_path / "origin"
+    git("init", "-q", "-b", "main", str(origin))
+    (origin / "old.md").write_text(front(1), encoding="utf-8")
+    commit(origin)
+    folder = tmp_path / "site"
+    folder.mkdir()
+    git("clone", "-q", str(origin), str(folder / "content"))
+    room = Newsroom(folder, sources=[{"path": "content", "pull": True}], linkedin={"live": False, **NO_PACE})
+    room.run("run", "--once", now=FRIDAY)
+    (origin / "new.md").write_text(front(2), encoding="utf-8")
+    commit(origin)
+    room.run("run", "--once", now=FRIDAY + timedelta(minutes=1))
+    assert [one["state"] for one in room.ask("deliveries")] == ["rehearsed"]
+
+    origin.rename(tmp_path / "moved")
+    room.run("run", "--once", now=FRIDAY + timedelta(minutes=2))
+    states = {one["path"]: one["state"] for one in room.ask("articles")}
+    assert states == {"old.md": "ready", "new.md": "ready"}, "a pull that fails is no deletion"
+    assert room.ask("status", now=FRIDAY + timedelta(minutes=10))["problems"] == []
+    late = room.ask("status", now=FRIDAY + timedelta(minutes=40))["problems"]
+    assert any("pull" in problem for problem in late)
+
+
+def git(*words: str) -> None:
+    subprocess.run(["git", *words], check=True, capture_output=True)
+
+
+def commit(folder: Path) -> None:
+    who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+    git("-C", str(folder), "add", "-A")
+    git("-C", str(folder), *who, "commit", "-q", "-m", "more")
