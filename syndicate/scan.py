@@ -126,9 +126,12 @@ async def _scan_folder(source: Folder, store: Store, desk: Desk, now: datetime) 
     if missing and settled:  # some of them may have been moved: those are at their new paths by now
         known = await store.read(articles.known, source.name)
         missing = _missing(known, seen)
-    problem = _outage(source.name, known, missing)
+    forgets = await store.read(feedstates.forgets, source.name)
+    problem = None if forgets else _outage(source.name, known, missing)
     if problem:
         missing = {}
+    if forgets and not missing:
+        await store.write(feedstates.forget, source.name, False)
     complete = result.parsed == len(fresh) and not problem
     found = [known[path].id for path in seen if path in known and known[path].missed_at]
     changed = await store.write(_finish, source.name, known, missing, found, complete, problem, desk, now)
@@ -164,7 +167,7 @@ def _outage(source: str, known: Mapping[str, Known], missing: Mapping[str, str])
         return None
     return (
         f"sources.{source}: {len(missing)} of {len(known)} files are missing at once: taken for an outage, nothing is"
-        " withdrawn; put them back, or remove them in smaller steps"
+        f" withdrawn; put them back, or say `syndicate articles forget {source}` if they were deleted on purpose"
     )
 
 

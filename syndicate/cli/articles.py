@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="The catalogue with verdicts and reasons.", invoke_without_command=True)
     group.callback()(listing)
     group.command("show")(show)
+    group.command("forget")(forget)
     app.add_typer(group, name="articles")
     app.command()(approve)
     app.command()(reject)
@@ -76,6 +77,19 @@ def show(
     for name, value in as_json(found).items():
         if value not in (None, [], ""):
             session.field(name, value)
+
+
+def forget(context: typer.Context, source: Annotated[str, typer.Argument(metavar="SOURCE", help="Its name.")]) -> None:
+    """Take the missing files of a source for deleted, however many; the next two scans withdraw their articles."""
+    session: Session = context.obj
+    names = [one.name for one in session.settings.sources]
+    one_of(source, names, "source")
+    from syndicate.store import feedstates
+
+    session.write(feedstates.forget, source, True)
+    session.say(f"{source}: what is missing is withdrawn by the next two scans")
+    if session.json:
+        session.document({"source": source, "forget": True})
 
 
 def approve(

@@ -32,6 +32,17 @@ def keep(connection: Connection, source: str, state: State) -> None:
     connection.execute(update(sources).where(sources.c.name == source).values(feed=json.dumps(said)))
 
 
+def forget(connection: Connection, source: str, wanted: bool) -> None:
+    """Note that what is missing from a source was deleted on purpose, or that this is done."""
+    connection.execute(insert_or_ignore(connection, sources).values(name=source))
+    connection.execute(update(sources).where(sources.c.name == source).values(forget=wanted))
+
+
+def forgets(connection: Connection, source: str) -> bool:
+    """Whether a person said that what is missing was deleted on purpose."""
+    return bool(connection.scalar(select(sources.c.forget).where(sources.c.name == source)))
+
+
 def lag(connection: Connection, source: str, reason: str | None, now: datetime) -> None:
     """Note that a checkout could not be brought up to date, or (None) that it could."""
     known = connection.execute(select(sources.c.lag, sources.c.lag_since).where(sources.c.name == source)).first()

@@ -198,3 +198,24 @@ def commit(folder: Path) -> None:
     who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
     git("-C", str(folder), "add", "-A")
     git("-C", str(folder), *who, "commit", "-q", "-m", "more")
+
+
+def test_many_files_missing_at_once_are_an_outage_until_a_person_says_otherwise(tmp_path):
+    room = Newsroom(tmp_path)
+    paths = [room.write(n) for n in range(8)]
+    room.run("run", "--once", now=FRIDAY)
+    for path in paths[:5]:
+        path.unlink()
+    for minute in (1, 2, 3):
+        room.run("run", "--once", now=FRIDAY + timedelta(minutes=minute), code=1)
+    assert {one["state"] for one in room.ask("articles")} == {"ready"}
+    assert any("syndicate articles forget articles" in problem for problem in room.ask("status")["problems"])
+    room.run("articles", "forget", "articles")
+    for minute in (4, 5, 6):
+        room.run("run", "--once", now=FRIDAY + timedelta(minutes=minute))
+    states = [one["state"] for one in room.ask("articles")]
+    assert (states.count("gone"), states.count("ready")) == (5, 3)
+    assert room.ask("status")["problems"] == []
+    for path in paths[5:]:
+        path.unlink()
+    room.run("run", "--once", now=FRIDAY + timedelta(minutes=7), code=1)
