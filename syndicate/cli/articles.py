@@ -80,7 +80,7 @@ def show(
 
 
 def forget(context: typer.Context, source: Annotated[str, typer.Argument(metavar="SOURCE", help="Its name.")]) -> None:
-    """Take the missing files of a source for deleted, however many; the next two scans withdraw their articles."""
+    """Say that the missing files of a source were deleted on purpose."""
     session: Session = context.obj
     names = [one.name for one in session.settings.sources]
     one_of(source, names, "source")
