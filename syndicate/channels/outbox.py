@@ -50,7 +50,8 @@ class Outbox:
         try:
             await asyncio.to_thread(_write, self._folder, f"{_file_name(key)}.json", text.encode("utf-8"))
         except OSError as exc:
-            raise Unavailable(f"the outbox cannot be written: {exc.strerror or exc} ({self._folder})") from exc
+            todo = f"make room in {self._folder}, and let it be written"
+            raise Unavailable(f"the outbox cannot be written: {exc.strerror or exc}", pauses=todo) from exc
         return Receipt()
 
     async def reconcile(self, key: str, payload: Payload) -> Receipt:
