@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from syndicate.cli.people import address_of
 from syndicate.cli.session import Session, one_of
 from syndicate.errors import UsageError
 
@@ -18,6 +19,7 @@ STATES = (
 def register(app: typer.Typer) -> None:
     app.command()(plan)
     app.command()(status)
+    app.command()(explain)
     group = typer.Typer(help="What is owed to the channels, and what became of it.", invoke_without_command=True)
     group.callback()(deliveries)
     group.command("retry")(retry)
@@ -62,6 +64,45 @@ def status(context: typer.Context) -> None:
         return
     for line in health.as_text(found, session.settings):
         session.result(line)
+
+
+def explain(
+    context: typer.Context,
+    about: Annotated[str, typer.Argument(metavar="ARTICLE|ADDRESS", help="Id, slug or path; or a mail address.")],
+) -> None:
+    """Tell the whole story of one article or one person."""
+    session: Session = context.obj
+    from syndicate.store import stories
+
+    if "@" in about and "/" not in about:
+        events = session.read(stories.of_person, address_of(about).key)
+        if events is None:
+            raise UsageError(f"there is no subscriber {about!r}")
+    else:
+        from syndicate.store import articles
+
+        article = session.read(articles.find, about)
+        events = session.read(stories.of_article, article.id) + _still_waiting(session, article.id)
+    if session.json:
+        session.document([{"at": event.at, "what": event.what, "text": event.text} for event in events])
+        return
+    for event in events:
+        at = f"{event.at.astimezone(session.settings.site.zone):%Y-%m-%d %H:%M}" if event.at else ""
+        session.result(f"{at:<18}{event.what:<10}{event.text}")
+
+
+def _still_waiting(session: Session, article: str) -> list[Any]:
+    """Why an article that waits has not had its turn, as planning sees it now."""
+    from syndicate.app import paces
+    from syndicate.forecast import forecast
+    from syndicate.store.stories import Event
+
+    rows = session.read(forecast, session.settings, paces(session.settings), session.clock.now(), 1)
+    return [
+        Event(row.planned_for, "forecast", f"{row.channel} {row.state}: {row.reason}")
+        for row in rows
+        if row.article == article
+    ]
 
 
 def deliveries(

@@ -38,8 +38,7 @@ Digests = Annotated[
 ]
 
 
-def _address(text: str) -> Address:
-    from syndicate.subscriber import parse_address
+def address_of(text: str) -> Address:
 
     try:
         return parse_address(text)
@@ -77,7 +76,7 @@ def add(
 
     now = session.clock.now()
     digests = _digests(session, digest)
-    parsed = [_address(text) for text in addresses]
+    parsed = [address_of(text) for text in addresses]
     done = []
     for address in parsed:
 
@@ -106,7 +105,7 @@ def remove(
     from syndicate.store import subscribers
     from syndicate.subscriber import State
 
-    key = _address(address).key
+    key = address_of(address).key
 
     def write(connection: Connection) -> bool:
         person = subscribers.by_key(connection, key)
@@ -132,7 +131,7 @@ def show(
     session: Session = context.obj
     from syndicate.store import subscribers
 
-    person = session.read(subscribers.by_key, _address(address).key)
+    person = session.read(subscribers.by_key, address_of(address).key)
     if person is None:
         raise UsageError(f"there is no subscriber {address!r}: `syndicate subscribers list` shows all")
     if session.json:

@@ -219,3 +219,23 @@ def test_many_files_missing_at_once_are_an_outage_until_a_person_says_otherwise(
     for path in paths[5:]:
         path.unlink()
     room.run("run", "--once", now=FRIDAY + timedelta(minutes=7), code=1)
+
+
+def test_explain_tells_the_story_of_an_article_and_of_a_person(tmp_path):
+    room = Newsroom(tmp_path, email={"live": False}, digests=[{"name": "weekly"}], linkedin={"live": False, **NO_PACE})
+    room.write(900)
+    room.run("run", "--once", now=FRIDAY)
+    room.run("subscribers", "add", "ada@readers.example", now=FRIDAY)
+    room.write(1, "one.md", title="The mill's last winter", raw="note: 'lone' apostrophe's here'")
+    room.run("run", "--once", now=FRIDAY + timedelta(minutes=1))
+    room.run("digest", "weekly", now=FRIDAY + timedelta(minutes=2))
+    story = room.ask("explain", "one")
+    assert {one["what"] for one in story} >= {"seen", "repaired", "released", "verdict", "owed", "attempt", "edition"}
+    assert any(one["what"] == "state" and one["text"] == "linkedin rehearsed" for one in story)
+    assert any("baseline" in one["what"] for one in room.ask("explain", "900-walk"))
+    person = room.ask("explain", "ada@readers.example")
+    assert any(one["what"] == "letter" and "rehearsed" in one["text"] for one in person)
+    assert "subscribers add" in next(one["text"] for one in person if one["what"] == "consent")
+    nobody = room.run("explain", "nobody@readers.example", code=2)
+    assert "there is no subscriber" in nobody.err
+    assert "there is no article" in room.run("explain", "nothing", code=2).err

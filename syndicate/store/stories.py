@@ -1,0 +1,116 @@
+"""The whole story of one article or one person, told from the ledger alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from syndicate.store import articles as catalogue
+from syndicate.store import subscribers
+from syndicate.store.database import AnyRow
+from syndicate.store.schema import articles, attempts, checks, deliveries, edition_articles, editions, letters
+
+MOST_LETTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened or holds; `at` is None for what has no moment."""
+
+    at: datetime | None
+    what: str  # fixed: seen, repaired, verdict, person, page, image, owed, planned, attempt, state, edition, letter
+    text: str
+
+
+def of_article(connection: Connection, article: str) -> list[Event]:
+    """What happened to an article and where it went, or why not, in order."""
+    row = connection.execute(select(articles).where(articles.c.id == article)).one()
+    events = [*_catalogue(row), *_checks(connection, article), *_deliveries(connection, article)]
+    events += _editions(connection, article)
+    return sorted(events, key=lambda event: (event.at or row.first_seen, event.what != "seen"))
+
+
+def _catalogue(row: AnyRow) -> Iterator[Event]:
+    said = catalogue.manuscript_of(row)
+    yield Event(row.first_seen, "seen", f"{row.path} in source {row.source}")
+    for repair in said.repairs:
+        yield Event(row.first_seen, "repaired", repair)
+    if row.updated > row.first_seen:
+        yield Event(row.updated, "edited", "its text changed; nothing is announced again for that")
+    if row.released:
+        yield Event(row.entered, "released", f"ready; released {row.released:%Y-%m-%d %H:%M} UTC")
+    if row.baseline:
+        yield Event(row.first_seen, "baseline", "shown in the feeds, never announced unless sent by hand")
+    reasons = "; ".join(json.loads(row.reasons))
+    yield Event(None, "verdict", f"{row.state}{f': {reasons}' if reasons else ''}")
+    if row.verdict:
+        yield Event(None, "person", f"{row.verdict}{f': {row.verdict_because}' if row.verdict_because else ''}")
+
+
+def _checks(connection: Connection, article: str) -> Iterator[Event]:
+    for row in connection.execute(select(checks).where(checks.c.article == article)):
+        if row.url:
+            yield Event(row.since, row.what, f"{row.url}: {row.state} after {row.tries} looks")
+
+
+def _deliveries(connection: Connection, article: str) -> Iterator[Event]:
+    rows = connection.execute(
+        select(deliveries)
+        .where(deliveries.c.subject == article, deliveries.c.kind == "article")
+        .order_by(deliveries.c.id)
+    ).all()
+    for row in rows:
+        by_hand = " by hand" if row.by_hand else ""
+        yield Event(row.created_at, "owed", f"{row.channel}{by_hand} (delivery {row.id})")
+        if row.planned_for:
+            yield Event(row.planned_for, "planned", f"{row.channel}: {row.reason or 'its turn'}")
+        yield from _attempts(connection, row)
+        where = f": {row.url}" if row.url else f": {row.reason}" if row.reason else ""
+        yield Event(row.sent_at, "state", f"{row.channel} {row.state}{where}")
+
+
+def _attempts(connection: Connection, delivery: AnyRow) -> Iterator[Event]:
+    query = select(attempts).where(attempts.c.delivery == delivery.id, attempts.c.letter == 0)
+    for row in connection.execute(query.order_by(attempts.c.number)):
+        status = f" {row.status}" if row.status else ""
+        answer = f": {row.answer}" if row.answer else ""
+        outcome = row.outcome or "nobody knows"
+        yield Event(row.started_at, "attempt", f"{delivery.channel} {row.number}: {outcome}{status}{answer}")
+
+
+def _editions(connection: Connection, article: str) -> Iterator[Event]:
+    query = (
+        select(editions.c.slug, editions.c.made_at, editions.c.live, edition_articles.c.place)
+        .join_from(edition_articles, editions, editions.c.slug == edition_articles.c.edition)
+        .where(edition_articles.c.article == article)
+    )
+    for row in connection.execute(query.order_by(editions.c.made_at)):
+        yield Event(row.made_at, "edition", f"{row.slug}: {row.place}{'' if row.live else ' (rehearsed)'}")
+
+
+def of_person(connection: Connection, key: str) -> list[Event] | None:
+    """What one person consented to and got, with which answer; None: nobody of that address."""
+    person = subscribers.by_key(connection, key)
+    if person is None:
+        return None
+    consent = ", ".join(f"{name} {value}" for name, value in person["consent"].items() if value)
+    events = [
+        Event(None, "consent", consent or "not noted"),
+        Event(person["since"], "state", person["state"] + (f": {person['reason']}" if person["reason"] else "")),
+        Event(None, "digests", ", ".join(person["digests"]) or "none"),
+    ]
+    query = (
+        select(letters, deliveries.c.title, deliveries.c.due_at.label("frozen_at"))
+        .join_from(letters, deliveries, deliveries.c.id == letters.c.delivery)
+        .where(letters.c.subscriber == person["id"])
+        .order_by(letters.c.id.desc())
+        .limit(MOST_LETTERS)
+    )
+    for row in reversed(connection.execute(query).all()):
+        answer = f" ({row.answer})" if row.answer else ""
+        events.append(Event(row.sent_at or row.frozen_at, "letter", f"{row.title}: {row.state}{answer}"))
+    return events
