@@ -39,6 +39,8 @@ Digests = Annotated[
 
 
 def address_of(text: str) -> Address:
+    """One address as typed. Raises UsageError."""
+    from syndicate.subscriber import parse_address
 
     try:
         return parse_address(text)
