@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.newsroom import FRIDAY, NO_PACE, Newsroom, front
+from tests.acceptance.newsroom import FRIDAY, NO_PACE, Newsroom, front, until
 from tests.doubles.website import Website, said, website
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000a49444154789c6300010000"
@@ -239,3 +239,12 @@ def test_explain_tells_the_story_of_an_article_and_of_a_person(tmp_path):
     nobody = room.run("explain", "nobody@readers.example", code=2)
     assert "there is no subscriber" in nobody.err
     assert "there is no article" in room.run("explain", "nothing", code=2).err
+
+
+def test_the_daemon_hears_of_a_new_file_long_before_its_next_look(tmp_path):
+    room = Newsroom(tmp_path, sources=[{"path": "content", "poll": "1h"}], linkedin={"live": False, **NO_PACE})
+    room.write(900)
+    with room.daemon():
+        until(lambda: room.articles().get("900-walk.md"), "the first look", within=20)
+        room.write(1, "one.md")
+        until(lambda: room.outbox("linkedin"), "a post of the new file", within=10)
