@@ -157,7 +157,10 @@ def hold_for_hand(connection: Connection, claim: Claim, payload: Mapping[str, An
         .values(
             state="held", owner=None, attempts=claim.attempt - 1, due_at=now,
             payload=json.dumps(payload, ensure_ascii=False),
-            reason=f"by-hand: post it, then `syndicate deliveries resolve {claim.id} --sent URL`",
+            reason=(
+                f"by-hand: `syndicate preview {claim.subject} --channel {claim.channel}` shows it; post it, then"
+                f" `syndicate deliveries resolve {claim.id} --sent URL`"
+            ),
         )
     )  # fmt: skip
 

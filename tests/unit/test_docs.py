@@ -140,7 +140,7 @@ def test_every_default_in_the_readme_is_the_program_s() -> None:
         assert getattr(left, name) == getattr(right, name), f"a default of {name} is told wrongly"
 
 
-COMPANIONS = {"sources.url", "web.password", "email.dkim.selector", "email.dkim.key"}
+COMPANIONS = {"web.password", "email.dkim.selector", "email.dkim.key"}
 COMPANIONS |= {"linkedin.client_secret", "linkedin.redirect"}
 """Keys that are of no use without one that is refused."""
 
@@ -152,6 +152,18 @@ def test_keys_of_what_is_not_built_are_marked_and_no_others() -> None:
     refused |= {key for key in KEYS if key.split(".")[0] in refused}
     marked = {key for key in KEYS if re.search(rf"^\| `{re.escape(key)}` .*°", README, re.MULTILINE)}
     assert marked == (refused & set(KEYS)) | COMPANIONS
+    assert later_in_example() <= marked
+
+
+def later_in_example() -> set[str]:
+    """Keys of config.toml of which its comment says that they come later."""
+    table, found = "", set()
+    for line in (ROOT / "config.toml").read_text("utf-8").splitlines():
+        if heading := re.match(r"\[+([a-z.]+)\]+", line):
+            table = f"{heading[1]}."
+        elif (key := re.match(r"([a-z_]+) = ", line)) and "later version" in line:
+            found.add(table + key[1])
+    return found
 
 
 def test_every_table_is_reached_by_the_keys() -> None:
