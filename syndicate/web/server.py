@@ -159,7 +159,7 @@ class _Impatient(H11Protocol):
     _stall_timer: asyncio.TimerHandle | None = None
     _unsent = 0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # over TCP it is one
         super().connection_made(transport)
         self._await_request()
 
