@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple
 
 from syndicate.config import SourceSettings
@@ -21,6 +22,7 @@ class Seen(NamedTuple):
     stat: str  # "size:mtime_ns:inode": equal = not touched
     size: int
     mtime: float  # seconds since 1970
+    name: str | None = None  # as the system has it, where that is no text: bytes that are not UTF-8
 
 
 class Folder:
@@ -50,7 +52,7 @@ class Folder:
                 words = (error.strerror or "cannot be read").lower()
                 if folder == self.path and isinstance(error, FileNotFoundError | NotADirectoryError):
                     words += "; set it to the folder of your articles"
-                raise SourceError(f"sources.{self.name}.path: {folder}: {words}") from error
+                raise SourceError(f"sources.{self.name}.path: {_as_text(str(folder))}: {words}") from error
         return found
 
     def _take(
@@ -69,20 +71,46 @@ class Folder:
             stat = entry.stat()
         except FileNotFoundError:  # a dangling link, or deleted this moment
             return
-        found[path] = Seen(f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}", stat.st_size, stat.st_mtime)
+        if not S_ISREG(stat.st_mode):  # a pipe would keep its reader waiting
+            return
+        print_of_it = f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}"
+        if _is_text(path):
+            found[path] = Seen(print_of_it, stat.st_size, stat.st_mtime)
+        else:
+            found[_as_text(path)] = Seen(print_of_it, stat.st_size, stat.st_mtime, path)
 
-    def _stays_inside(self, link: str) -> bool:
-        target = Path(link).resolve()
-        return target.is_file() and target.is_relative_to(self.path.resolve())
+    def _stays_inside(self, link: str | Path) -> bool:
+        target, root = os.path.realpath(link), os.path.realpath(self.path)
+        return os.path.isfile(target) and os.path.commonpath([target, root]) == root  # noqa: PTH113 - loops raise there
 
     def read(self, path: str, seen: Seen) -> bytes:
-        """The bytes of one file. Raises ContentError: too large, unreadable, gone meanwhile."""
-        if seen.size > LARGEST:
-            raise ContentError(f"{seen.size / 1e6:.0f} MB: {LARGEST // 1_000_000} are the most", code="too-large")
+        """The bytes of one file. Raises ContentError: too large, unreadable, gone meanwhile, leads out by now."""
+        whole = self.path / (seen.name or path)
         try:
-            return (self.path / path).read_bytes()
+            with open(whole, "rb", opener=_opener) as file:
+                if not self._stays_inside(whole):
+                    raise ContentError("cannot be read: it leads out of the source's folder")
+                content = file.read(LARGEST + 1) if seen.size <= LARGEST else b""
         except OSError as error:
             raise ContentError(f"cannot be read: {(error.strerror or str(error)).lower()}") from error
+        size = max(seen.size, len(content))
+        if size > LARGEST:
+            raise ContentError(f"{size / 1e6:.0f} MB: {LARGEST // 1_000_000} are the most", code="too-large")
+        return content
+
+
+def _opener(path: str, flags: int) -> int:
+    """Never wait for the other end of a pipe that took a file's place."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _is_text(path: str) -> bool:
+    return path.isascii() or _as_text(path) == path
+
+
+def _as_text(path: str) -> str:
+    """The bytes of a name that are no UTF-8 are written as `\\xe9`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _pattern(globs: tuple[str, ...]) -> Callable[[str], object]:
