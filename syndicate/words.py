@@ -30,6 +30,10 @@ def after_pass(report: Report, done: Counts, settings: Settings) -> Iterator[str
     yield from _rehearsal(settings)
 
 
+def _articles(count: int) -> str:
+    return f"{count} {'article' if count == 1 else 'articles'}"
+
+
 def _files(count: int) -> str:
     return f"{count} {'file' if count == 1 else 'files'}"
 
@@ -46,7 +50,7 @@ def _hints(report: Report, settings: Settings) -> Iterator[str]:
 
 def _after_baseline(report: Report, settings: Settings) -> Iterator[str]:
     scanned = report.scanned
-    yield f"First look: {_files(scanned.files)}, {scanned.released} articles ready."
+    yield f"First look: {_files(scanned.files)}, {_articles(scanned.released)} ready."
     yield "They are in the feeds; none of them will be announced."
     yield "  see one as it would go out     syndicate preview ARTICLE --channel linkedin"
     yield "  announce one on purpose        syndicate send ARTICLE --to linkedin,email"

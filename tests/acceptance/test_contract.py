@@ -320,7 +320,7 @@ def test_init_writes_a_configuration_that_works_and_touches_nothing_that_is_ther
     assert 'path = "content"' in written
     assert list((site.folder / "templates").iterdir())
     done = site.run("run", "--once")
-    assert "1 articles ready" in done.out and "Rehearsal" in done.out
+    assert "1 article ready" in done.out and "Rehearsal" in done.out
     assert site.outbox("linkedin") == []
     checked = site.ask("check")
     assert checked and all(set(one) >= {"what", "ok", "text"} and one["ok"] for one in checked)
