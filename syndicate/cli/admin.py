@@ -29,9 +29,10 @@ def init(
         bool, typer.Option("--templates", help="Copy the letters' templates too, to change them.")
     ] = False,
 ) -> None:
-    """Write syndicate.toml from a few questions and good guesses.
+    """Write syndicate.toml: five questions, the rest is measured.
 
-    Without a terminal nothing is asked, and no file that exists is touched.
+    Read are the site's home page, feed and sitemap, how it forms addresses, how much it publishes on its busiest day. Without a terminal nothing is asked; without a network it says what it could not look up. No file that
+    exists is touched.
     """
     session: Session = context.obj
     from syndicate.cli.setup import begin
