@@ -31,8 +31,9 @@ def init(
 ) -> None:
     """Write syndicate.toml: five questions, the rest is measured.
 
-    Read are the site's home page, feed and sitemap, how it forms addresses, how much it publishes on its busiest day. Without a terminal nothing is asked; without a network it says what it could not look up. No file that
-    exists is touched.
+    Read are the site's home page, feed and sitemap, how it forms addresses, how much it publishes on its busiest day.
+    Without a terminal nothing is asked; without a network it says what it could not look up. No file that exists is
+    touched; `--templates` copies templates beside a configuration that is there, too.
     """
     session: Session = context.obj
     from syndicate.cli.setup import begin
