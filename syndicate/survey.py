@@ -211,6 +211,7 @@ class Piece:
     path: str  # relative to the source's folder, with /, without its ending
     day: date | None  # published, else created, in the site's zone; None: addresses with dates cannot be foretold
     at: datetime  # orders by newness
+    link: str | None = None  # stated by the article itself, and no pattern's business
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,11 +230,14 @@ def newest(pieces: Iterable[Piece]) -> list[Piece]:
 
 def address_of(pattern: str, piece: Piece, site_url: str) -> str | None:
     """The address as the desk forms it (rule 10); None where the pattern wants a date that the article lacks."""
+    site_url = site_url.rstrip("/")
+    if piece.link:
+        return urljoin(site_url + "/", piece.link)
     if piece.day is None and re.search(r"\{(?:year|month|day)\}", pattern):
         return None
     day = piece.day or date.min
     return pattern.format(
-        site_url=site_url.rstrip("/"), slug=quote(piece.slug), path=quote(piece.path),
+        site_url=site_url, slug=quote(piece.slug), path=quote(piece.path),
         year=f"{day:%Y}", month=f"{day:%m}", day=f"{day:%d}",
     )  # fmt: skip
 
@@ -244,7 +248,8 @@ def fit(pieces: Iterable[Piece], known: Iterable[str], site_url: str, guesses: S
     None where none of them forms any.
     """
     articles = newest(pieces)
-    names = {name for one in articles for name in (one.slug, one.path.rpartition("/")[2])}
+    formed = [one for one in articles if not one.link]
+    names = {name for one in formed for name in (one.slug, one.path.rpartition("/")[2])}
     by_name: dict[str, list[str]] = {}
     keys = set()
     for address in known:
@@ -252,13 +257,13 @@ def fit(pieces: Iterable[Piece], known: Iterable[str], site_url: str, guesses: S
         for name in _names(address) & names:
             by_name.setdefault(name, []).append(address)
     patterns = Counter(guesses)
-    for one in articles:
+    for one in formed:
         alike = {url: None for name in (one.slug, one.path.rpartition("/")[2]) for url in by_name.get(name, ())}
         patterns.update({pattern for url in list(alike)[:_LOOK_ALIKES] for pattern in _learned(one, url, site_url)})
     best: Fit | None = None
     for pattern in sorted(patterns, key=_complexity):
-        formed = (address_of(pattern, one, site_url) for one in articles)
-        hits = sum(address is not None and _key(address) in keys for address in formed)
+        addresses = [address_of(pattern, one, site_url) for one in articles]
+        hits = sum(address is not None and _key(address) in keys for address in addresses)
         if hits and (best is None or hits > best.hits):
             best = Fit(pattern=pattern, hits=hits, of=len(articles))
     return best

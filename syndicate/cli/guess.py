@@ -211,7 +211,7 @@ def _text(file: Path) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """The articles of a folder: how many files, which of them have an address to be formed, the days of all."""
+    """The articles of a folder: how many files, those that may be public by what addresses are made of, all days."""
 
     files: int
     pieces: tuple[Piece, ...] = ()
@@ -265,7 +265,7 @@ def read_articles(path: Path, zone: ZoneInfo, now: datetime) -> Shelf:
         born = _moment(said.created or said.published, zone)
         if born is not None:
             days.append(_day(born, zone))
-        if not _is_later(said, zone, now) and not said.link and said.words:
+        if not _is_later(said, zone, now) and said.words:
             pieces.append(_piece(said, name, zone, born or written))
     return Shelf(files=len(seen), pieces=tuple(pieces), days=tuple(days))
 
@@ -277,6 +277,7 @@ def _piece(said: Manuscript, path: str, zone: ZoneInfo, at: datetime) -> Piece:
         path=str(PurePosixPath(path).with_suffix("")),
         day=_day(stated, zone) if stated else None,
         at=at,
+        link=said.link,
     )
 
 

@@ -6,6 +6,9 @@ Every failure is a sentence and none is the end. It asks a few things at a time,
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -25,6 +28,7 @@ AT_ONCE = 6
 TRIED = 3  # newest articles that are asked for under every usual pattern, until one answers
 ENOUGH = 0.8  # share of the pages that must answer before review.check_url may wait for pages
 _NO_PAGE = "no-such-article-3f9a1c"
+_ANY = "{site_url}/{slug}/"
 _MOST_SITEMAPS = 30  # of an index
 _FEEDS = ("feed.xml", "rss.xml", "atom.xml", "index.xml", "feed/", "feed.json")  # where readers look too
 _SITEMAPS = ("sitemap.xml", "sitemap-index.xml", "sitemap_index.xml")
@@ -67,7 +71,7 @@ async def look_up(
     sight = Sight(url=url)
     hosts = trusted(url, _secure(url))
     fetcher = GuardedFetcher(
-        f"syndicate/{__version__} (+{url})", allow_private=hosts, connect=CONNECT, deadline=deadline
+        f"syndicate/{__version__} (+{url})", allow_private=hosts, resolve=_names, connect=CONNECT, deadline=deadline
     )
     try:
         async with asyncio.timeout(patience):
@@ -78,6 +82,32 @@ async def look_up(
     finally:
         await fetcher.aclose()
     return sight
+
+
+async def _names(host: str, port: int) -> Sequence[str]:
+    """As the system names them, by a thread that nobody waits for: a dead resolver takes its time to say so."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Sequence[str]] = loop.create_future()
+
+    def settle(found: Sequence[str] | OSError | UnicodeError) -> None:
+        if answer.done():
+            return
+        if isinstance(found, OSError | UnicodeError):
+            answer.set_exception(found)
+        else:
+            answer.set_result(found)
+
+    def ask() -> None:
+        found: Sequence[str] | OSError | UnicodeError
+        try:
+            found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        except (OSError, UnicodeError) as error:
+            found = error
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, found)
+
+    threading.Thread(target=ask, name="names", daemon=True).start()
+    return await answer
 
 
 def _secure(url: str) -> str:
@@ -103,6 +133,9 @@ class _Walk:
         await asyncio.gather(self._find_feed(), self._find_sitemap())
         sight.fit = survey.fit(self._newest, sight.known, sight.url)
         if not self._newest or await self._answers_to_anything():
+            return
+        if all(piece.link for piece in self._newest):  # then the pattern is nothing to be found out
+            await self._ask_newest(_ANY)
             return
         if sight.fit is None:
             sight.fit = await self._try_out()
@@ -218,7 +251,7 @@ class _Walk:
 
     async def _answers_to_anything(self) -> bool:
         sight = self._sight
-        pattern = sight.fit.pattern if sight.fit else "{site_url}/{slug}/"
+        pattern = sight.fit.pattern if sight.fit else _ANY
         nobody = Piece(slug=_NO_PAGE, path=_NO_PAGE, day=self._newest[0].day, at=self._newest[0].at)
         address = survey.address_of(pattern, nobody, sight.url)
         if address is None or await self._where(address) is None:
@@ -229,10 +262,11 @@ class _Walk:
     async def _try_out(self) -> Fit | None:
         """Ask for the newest articles at the usual places, and learn from where they answer."""
         sight = self._sight
-        for position, piece in enumerate(self._newest[:TRIED]):
+        formed = [piece for piece in self._newest if not piece.link]
+        for position, piece in enumerate(formed[:TRIED]):
             there = await self._ask((pattern, piece) for pattern in self._patterns)
             if there:
-                others = self._newest[position + 1 : position + 4]
+                others = formed[position + 1 : position + 4]
                 more = await self._ask((pattern, other) for pattern in there for other in others)
                 known = [address for found in (there, more) for places in found.values() for address in places]
                 return survey.fit(self._newest, known, sight.url, self._patterns)

@@ -202,7 +202,8 @@ def told(plan: Plan, shelf: Shelf, sight: Sight, later: Collection[str]) -> list
     if sight.sitemap:
         lines.append(f"sitemap: {sight.sitemap}, {_counted(sight.pages, 'page')}")
     if sight.asked:
-        lines.append(f"{sight.answered} of {sight.asked} newest articles answer at {plan.article_url}")
+        where = plan.article_url if sight.fit else "the address that each states"
+        lines.append(f"{sight.answered} of {sight.asked} newest articles answer at {where}")
     elif sight.fit is not None:
         lines.append(f"{sight.fit.hits} of {sight.fit.of} newest articles are known at {plan.article_url}")
     if (day := survey.busiest(shelf.days)) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import time
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -210,6 +211,7 @@ def test_addresses_are_formed_as_the_desk_forms_them(tmp_path: Path, pattern: st
     said_by = {
         "a b/2026-01-05-Größe & mehr.md": b"---\ntitle: x\n---\ntext",
         "index.md": b"---\ntitle: y\npublished: 2026-03-01T02:00:00Z\ncreated_date: 2026-05-01\n---\ntext",
+        "own.md": b"---\ntitle: o\npermalink: /x/own/\n---\ntext",
         "z.v2.md": b"---\ntitle: z\nslug: other\ndate: 2026-03-01\n---\ntext",
     }
     for name, raw in said_by.items():
@@ -303,7 +305,7 @@ def test_every_guess_at_a_pattern_may_stand_in_a_configuration() -> None:
                 Settings.model_validate({"site": {"title": "x", "url": SITE}, "sources": [{"article_url": pattern}]})
 
 
-def test_drafts_later_articles_and_own_addresses_measure_no_pattern(tmp_path: Path) -> None:
+def test_drafts_and_later_articles_measure_no_pattern(tmp_path: Path) -> None:
     texts = {
         "a.md": "---\ntitle: a\ndate: 2026-01-01\n---\ntext",
         "b.md": "---\ntitle: b\ndate: 2026-01-02\ndraft: true\n---\ntext",
@@ -312,7 +314,7 @@ def test_drafts_later_articles_and_own_addresses_measure_no_pattern(tmp_path: Pa
         "e.md": "---\ntitle: [\n---\n",
     }
     shelf = read_articles(files(tmp_path, **texts), UTC_ZONE, datetime(2026, 2, 1, tzinfo=UTC))
-    assert [one.slug for one in shelf.pieces] == ["a"]
+    assert {(one.slug, one.link) for one in shelf.pieces} == {("a", None), ("d", "/d/")}
     assert shelf.files == 5
     assert date(2026, 1, 2) in shelf.days
 
@@ -368,6 +370,27 @@ async def test_articles_of_which_too_few_answer_are_not_waited_for() -> None:
         site.pages["/sitemap.xml"] = said(200, f"<urlset>{urls}</urlset>".encode())
         sight = await look_up(site.url, PIECES, ())
     assert (sight.answered, sight.asked, sight.answers) == (15, 20, False)
+
+
+async def test_articles_that_state_their_own_addresses_are_asked_for_there() -> None:
+    async with website() as site:
+        site.pages["/"] = said(200)
+        stating = [replace(one, link=f"/own/{n}") for n, one in enumerate(PIECES)]
+        for n in range(30):
+            site.pages[f"/own/{n}"] = said(200)
+        sight = await look_up(site.url, stating, ["{site_url}/{slug}/"])
+        assert (sight.fit, sight.answered, sight.asked) == (None, 20, 20)
+        mixed = [*stating[:20], *PIECES[20:]]
+        for one in PIECES[20:]:
+            site.pages[f"/{one.slug}/"] = said(200)
+        sight = await look_up(site.url, mixed, ["{site_url}/{slug}/"])
+    assert sight.fit is not None and sight.fit.pattern == "{site_url}/{slug}/"
+    assert (sight.answered, sight.answers, sight.missed) == (20, True, [])
+
+
+async def test_a_name_that_leads_nowhere_is_said() -> None:
+    sight = await look_up("http://nobody.invalid", PIECES, ())
+    assert len(sight.missed) == 1 and "http://nobody.invalid cannot be found" in sight.missed[0]
 
 
 async def test_a_site_is_known_by_the_host_that_it_redirects_to() -> None:
