@@ -32,6 +32,7 @@ from syndicate.render import Templates
 from syndicate.scan import Source
 from syndicate.sources.folder import Folder
 from syndicate.sources.webfeed import WebFeed
+from syndicate.store import highwater
 from syndicate.store.database import open_ledger
 from syndicate.store.owners import RENEW, Owner
 from syndicate.subscriber import Signer
@@ -77,6 +78,9 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
     publics = {public.name: public for public in _publics(settings, fetcher, clock)}
     try:
         await asyncio.to_thread(owner.open)
+        mark = store.high_water.read()
+        if mark[1] > await store.read(highwater.count):
+            await store.write(highwater.pause_if_behind, mark, clock.now())
         renewing = asyncio.create_task(_renew(owner, clock))
         try:
             yield App(

@@ -113,8 +113,11 @@ async def _deliver_one(
         return partial(claims.hold_for_hand, claim=claim, payload=payload, now=clock.now())
     if not owner.stands():  # suspended past its lease: somebody else may be at it
         return partial(claims.give_back, claim=claim, now=clock.now())
-    if not await store.write(claims.begin_attempt, claim, payload, clock.now()):
+    begun = await store.write(claims.begin_attempt, claim, payload, clock.now())
+    if not begun:
         return _nothing
+    if claim.live:
+        await store.note_begun(begun)
     crashpoint("attempt.begun")
     outcome = await _attempt(public.channel, claim, payload)
     crashpoint("social.accepted")

@@ -48,6 +48,7 @@ class Sweep:
 
     now: datetime
     first: bool = False  # no scan of this source was complete before
+    restored: bool = False  # and that because a backup was restored: what is new is not announced
     missing: frozenset[str] = frozenset()  # ids of articles whose files it does not find
 
 
@@ -73,7 +74,7 @@ class Desk:
 
     def is_baseline(self, sweep: Sweep) -> bool:
         """Whether what this sweep finds is only shown, never announced."""
-        return sweep.first and self._rules.first_run == "baseline"
+        return sweep.first and (sweep.restored or self._rules.first_run == "baseline")
 
     # --- reading -----------------------------------------------------------------------------------------------------
 

@@ -121,7 +121,7 @@ class _Pump:
         try:
             async with self.post.transport.connect() as line:
                 while (group := await self._next()).people:
-                    await self._send(line, group.people)
+                    await self._send(line, group)
                     if group.probe:  # it tells; the others follow with all connections
                         self.probed = self.trouble is None
                         break
@@ -131,11 +131,13 @@ class _Pump:
             self.post.owed.append((self.mailing.delivery, self.settled))
             raise
 
-    async def _send(self, line: Connection, people: Sequence[Recipient]) -> None:
-        begun = self.clock.monotonic()
+    async def _send(self, line: Connection, group: letters.Group) -> None:
+        begun, people = self.clock.monotonic(), group.people
         self.open = {to.letter: to.attempt for to in people}
         domains = {to.letter: to.domain for to in people}
         crashpoint("claim.done")
+        if group.begun:
+            await self.store.note_begun(group.begun)
         envelopes = [made for to in people if (made := self._envelope(to))]
         async with aclosing(line.send(envelopes)) as verdicts:
             async for verdict in verdicts:

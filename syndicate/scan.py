@@ -89,7 +89,7 @@ async def _scan_feed(source: WebFeed, store: Store, desk: Desk, now: datetime) -
         for item in fresh
     ]
     first = await store.read(articles.baseline_at, source.name) is None
-    sweep = Sweep(now=now, first=first)
+    sweep = Sweep(now=now, first=first, restored=first and await store.read(articles.is_restored, source.name))
     for note in gathered.notes:
         log.warning("feed", note=note)
 
@@ -114,7 +114,8 @@ async def _scan_folder(source: Folder, store: Store, desk: Desk, now: datetime) 
     missing = _missing(known, seen)
     result = Scanned(files=len(seen), unsettled=len(fresh) - len(settled))
     first = await store.read(articles.baseline_at, source.name) is None
-    sweep = Sweep(now=now, first=first, missing=frozenset(missing))
+    restored = first and await store.read(articles.is_restored, source.name)
+    sweep = Sweep(now=now, first=first, restored=restored, missing=frozenset(missing))
     exempt = desk.is_baseline(sweep)
     for batch in _batches(settled, BATCH if exempt else len(settled)):
         readings = await asyncio.to_thread(_read, source, seen, batch, desk)

@@ -108,13 +108,13 @@ def backup(context: typer.Context, file: Annotated[Path, typer.Argument(metavar=
 
 
 def restore(context: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")]) -> None:
-    """Put a backup in the database's place, and pause everything.
+    """Put a backup in the database's place.
 
-    What stood there is kept beside it. A backup does not know what was sent after it was made: compare, then
-    `syndicate resume`.
+    What stood there is kept beside it. Where the backup does not know of everything that was sent, all is paused:
+    `syndicate resume --assume-sent` or `--assume-unsent` goes on.
     """
     session: Session = context.obj
-    from syndicate.store import pauses
+    from syndicate.store import highwater
     from syndicate.store.database import open_ledger, place, restore_into
 
     if not file.is_file():
@@ -122,11 +122,14 @@ def restore(context: typer.Context, file: Annotated[Path, typer.Argument(metavar
     kept = restore_into(place(session.settings), file, session.clock.now())
     store = open_ledger(session.settings, upgrade=True)
     try:
-        reason = f"restored from {file.name}, which does not know what was sent after it"
-        store.write_now(pauses.pause, pauses.EVERYTHING, reason, session.clock.now())
+        behind = store.write_now(highwater.pause_if_behind, store.high_water.read(), session.clock.now())
     finally:
         store.close()
     session.say(f"restored from {file}" + (f"; the former database is {kept}" if kept else ""))
-    session.say("Everything is paused: cancel what went out after the backup, then `syndicate resume`.")
+    if behind:
+        session.say(
+            "Everything is paused, since more was sent than this backup knows of: look what went out, then"
+            " `syndicate resume --assume-sent` or `--assume-unsent`."
+        )
     if session.json:
         session.document({"restored": str(file), "kept": str(kept) if kept else None})

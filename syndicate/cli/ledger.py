@@ -192,6 +192,24 @@ def _key(session: Session, name: str | None) -> str:
     raise UsageError(f"{name!r} is neither a channel nor a digest: one of {', '.join([*channels, *digests]) or 'none'}")
 
 
+def _go_on(session: Session, *, sent: bool) -> None:
+    """Go on from a restored backup."""
+    from syndicate.store import highwater
+
+    store = session.ledger()
+    try:
+        store.write_now(highwater.assume, store.high_water.read(), session.clock.now(), sent=sent)
+    finally:
+        store.close()
+    session.say(
+        "resumed: what was open in the backup counts as sent, and so does what is new since"
+        if sent
+        else "resumed: what was open in the backup goes out"
+    )
+    if session.json:
+        session.document({"resumed": ["all"], "assumed": "sent" if sent else "unsent"})
+
+
 def pause(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="CHANNEL|DIGEST", help="Everything if none.")] = None,
@@ -215,11 +233,26 @@ def pause(
 def resume(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="CHANNEL|DIGEST", help="Every pause if none.")] = None,
+    sent: Annotated[
+        bool, typer.Option("--assume-sent", help="After restoring a backup: what was open then went out.")
+    ] = False,
+    unsent: Annotated[
+        bool, typer.Option("--assume-unsent", help="After restoring a backup: it did not go out.")
+    ] = False,
 ) -> None:
     """Go on sending."""
     session: Session = context.obj
-    from syndicate.store import pauses
+    from syndicate.store import highwater, pauses
 
+    if sent and unsent:
+        raise UsageError("say either --assume-sent or --assume-unsent")
+    if (name is None or sent or unsent) and session.read(highwater.is_behind):
+        if not (sent or unsent):
+            raise UsageError(
+                "a backup was restored: say --assume-sent or --assume-unsent; `syndicate status` tells why"
+            )
+        _go_on(session, sent=sent)
+        return
     ended = session.write(pauses.resume, _key(session, name) if name else None)
     session.say(f"resumed: {', '.join(ended)}" if ended else "nothing was paused")
     if session.json:

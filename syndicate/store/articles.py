@@ -61,6 +61,11 @@ def baseline_at(connection: Connection, source: str) -> datetime | None:
     return connection.scalar(select(sources.c.baseline_at).where(sources.c.name == source))
 
 
+def is_restored(connection: Connection, source: str) -> bool:
+    """Whether what the next complete scan finds counts as known already."""
+    return bool(connection.scalar(select(sources.c.rebaseline).where(sources.c.name == source)))
+
+
 def scanned(connection: Connection, source: str, now: datetime, *, complete: bool) -> None:
     """Note a scan; the first complete one ends the baseline."""
     row = connection.execute(select(sources).where(sources.c.name == source)).first()
@@ -69,7 +74,7 @@ def scanned(connection: Connection, source: str, now: datetime, *, complete: boo
         return
     values: dict[str, Any] = {"problem": None, "problem_since": None}
     if complete and row.baseline_at is None:
-        values["baseline_at"] = now
+        values |= {"baseline_at": now, "rebaseline": False}
     if row.problem or "baseline_at" in values or now - (row.scanned_at or now) > timedelta(minutes=1):
         connection.execute(update(sources).where(sources.c.name == source).values(scanned_at=now, **values))
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, updat
 
 from syndicate.delivery import Claim, DeliveryState, Receipt, Settlement
 from syndicate.pacing import Past
-from syndicate.store import ledger, pauses
+from syndicate.store import highwater, ledger, pauses
 from syndicate.store.database import AnyRow
 from syndicate.store.schema import articles, attempts, deliveries
 
@@ -100,17 +100,20 @@ def _doubtful_since(connection: Connection, delivery: int) -> datetime | None:
     return first
 
 
-def begin_attempt(connection: Connection, claim: Claim, payload: Mapping[str, Any], now: datetime) -> bool:
-    """Freeze the request and note that an attempt begins: committed before the first byte. False: no longer ours."""
+def begin_attempt(connection: Connection, claim: Claim, payload: Mapping[str, Any], now: datetime) -> int:
+    """Freeze the request and note that an attempt begins: committed before the first byte.
+
+    Returns how many attempts the ledger has begun, for the high-water mark; 0: the claim is no longer ours.
+    """
     frozen = connection.execute(
         update(deliveries)
         .where(_still(claim))
         .values(payload=json.dumps(payload, ensure_ascii=False), due_at=now)
     )  # fmt: skip
     if not frozen.rowcount:
-        return False
+        return 0
     connection.execute(attempts.insert().values(delivery=claim.id, letter=0, number=claim.attempt, started_at=now))
-    return True
+    return highwater.begun(connection)
 
 
 def record(connection: Connection, claim: Claim, settlement: Settlement, now: datetime) -> bool:

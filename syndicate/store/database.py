@@ -21,6 +21,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from syndicate.errors import StoreError
+from syndicate.store.highwater import HighWater, ledger
 from syndicate.store.schema import APPLICATION_ID, HEAD, settings
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.high_water = HighWater(path.with_name("high-water"))
+        self._ledger = ""
         self._writer = _sqlite(path, writes=True)
         self._reader = _sqlite(path, writes=False)
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="store-write")
@@ -76,6 +79,15 @@ class Store:
             if future.done() and not future.cancelled():
                 future.exception()  # looked at: nobody else will
             raise
+
+    async def note_begun(self, count: int) -> None:
+        """Raise the high-water mark before a first byte leaves (rule 25). Raises StoreError: then nothing may."""
+        if not self._ledger:
+            self._ledger = await self.read(ledger)
+        try:
+            await asyncio.to_thread(self.high_water.raise_to, self._ledger, count)
+        except OSError as error:
+            raise StoreError(f"cannot write {self.high_water.path}: {error.strerror}; nothing is sent") from error
 
     def backup(self, target: Path) -> None:
         """Copy the database as it stands while others go on (SQLite's online backup API)."""

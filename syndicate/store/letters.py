@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, case, exists, func, literal, select, up
 from sqlalchemy.sql.selectable import ScalarSelect
 
 from syndicate.delivery import LetterSettlement, LetterState
-from syndicate.store import pauses
+from syndicate.store import highwater, pauses
 from syndicate.store.database import AnyRow
 from syndicate.store.pauses import Gate
 from syndicate.store.schema import (
@@ -47,6 +47,7 @@ class Group:
 
     people: Sequence[Recipient] = ()
     probe: bool = False
+    begun: int = 0  # what this ledger has begun in all, for the high-water mark; 0 in rehearsal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +125,7 @@ def settle_and_claim(
             return Group()
         claimed = _with_people(connection, mailing, found)
     pauses.probed(connection, keys, now)
-    return Group(claimed, probe=gate is Gate.PROBE)
+    return Group(claimed, probe=gate is Gate.PROBE, begun=highwater.begun(connection) if mailing.live else 0)
 
 
 def _claim(connection: Connection, mailing: Mailing, owner: str, now: datetime, limit: int) -> dict[int, AnyRow]:

@@ -100,6 +100,7 @@ sources = Table(
     Column("scanned_at", UtcTime),
     Column("problem", Text),
     Column("problem_since", UtcTime),
+    Column("rebaseline", Boolean, nullable=False, server_default="0"),  # what the next scan finds is not announced
     Column("forget", Boolean, nullable=False, server_default="0"),  # what is missing was deleted on purpose
     Column("lag", Text),  # why a checkout could not be brought up to date
     Column("lag_since", UtcTime),

@@ -303,9 +303,6 @@ def test_several_passes_at_once_send_everything_once(newsroom: Make, linkedin: L
         assert_mailed_once(server.world, READERS, repeats=0)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="rule 25 is not built: nothing notices that the database is older than the world"
-)
 def test_a_restored_backup_sends_nothing_twice(newsroom: Make) -> None:
     with LinkedInDouble(duplicate_window=0) as linkedin:
         site = newsroom(linkedin=make.linkedin(linkedin.url), **FIRST)

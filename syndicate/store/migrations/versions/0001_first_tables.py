@@ -206,6 +206,7 @@ def upgrade() -> None:
         sa.Column("scanned_at", UtcTime(), nullable=True),
         sa.Column("problem", sa.Text(), nullable=True),
         sa.Column("problem_since", UtcTime(), nullable=True),
+        sa.Column("rebaseline", sa.Boolean(), server_default="0", nullable=False),
         sa.Column("forget", sa.Boolean(), server_default="0", nullable=False),
         sa.Column("lag", sa.Text(), nullable=True),
         sa.Column("lag_since", UtcTime(), nullable=True),
