@@ -1,0 +1,41 @@
+"""A fresh database for each test, opened as often as the test wants.
+
+Written for every kind of database: the cases ask `database` for stores and know nothing else of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from syndicate.store.database import Store, open_store
+
+
+class Database:
+    """One database; each `open` is what another process would have."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stores: list[Store] = []
+
+    def open(self) -> Store:
+        self._stores.append(open_store(self.path, upgrade=True))
+        return self._stores[-1]
+
+    def close(self) -> None:
+        for store in self._stores:
+            store.close()
+
+
+@pytest.fixture(params=["sqlite"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    made = Database(tmp_path / "data" / "syndicate.db")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store(database: Database) -> Store:
+    return database.open()
