@@ -323,6 +323,28 @@ def test_a_restored_backup_sends_nothing_twice(newsroom: Make) -> None:
         assert len(linkedin.posts) == 1
 
 
+def test_a_backup_of_the_middle_of_an_edition_mails_nobody_twice(newsroom: Make, mail_server: MailServer) -> None:
+    site = newsroom(email=make.email(mail_server.port), **WEEKLY)
+    site.run("run", "--once", now=SLOT - timedelta(minutes=3))
+    site.run("subscribers", "add", *make.people(40), now=SLOT - timedelta(minutes=3))
+    site.write(1)
+    site.run("run", "--once", now=SLOT - timedelta(minutes=2))
+    site.crash("smtp.accepted:10", "run", "--once", now=SLOT + timedelta(minutes=1))
+    copy = site.folder / "copy.db"
+    site.run("db", "backup", str(copy))
+    site.run("run", "--once", now=SLOT + timedelta(minutes=2))
+    before = len(mail_server.world)
+    assert before >= 40
+    site.run("db", "restore", str(copy))
+    site.command("run", "--once", now=SLOT + timedelta(minutes=3))
+    refused = site.run("resume", code=2)
+    assert "--assume-sent" in refused.err
+    site.run("resume", "--assume-sent", now=SLOT + timedelta(minutes=4))
+    site.run("run", "--once", now=SLOT + timedelta(minutes=4))
+    assert len(mail_server.world) == before
+    assert {one["to"] for one in mail_server.world} == set(make.people(40))
+
+
 # --- a storm of kills -------------------------------------------------------------------------------------------------
 
 
