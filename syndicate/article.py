@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
+from urllib.parse import quote, urljoin
 
 
 class State(StrEnum):
@@ -75,3 +76,16 @@ class Article:
     def reading_time(self) -> int:
         """Minutes, computed: what files state is off by half or more in 94 % of the first owner's."""
         return max(1, round(self.manuscript.words / 230)) if self.manuscript.words else 0
+
+
+def public_address(pattern: str, *, site_url: str, link: str | None, slug: str, path: str, day: date) -> str:
+    """Where an article can be read (rule 10): its own `link`, else `article_url` filled in.
+
+    `path` is relative to the source's folder, without its ending; `day` is in the site's zone.
+    """
+    site = site_url.rstrip("/")
+    if link:
+        return urljoin(site + "/", link)
+    return pattern.format(
+        site_url=site, slug=quote(slug), path=quote(path), year=f"{day:%Y}", month=f"{day:%m}", day=f"{day:%d}"
+    )

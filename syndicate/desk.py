@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urljoin
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from syndicate.article import Manuscript, State
+from syndicate.article import Manuscript, State, public_address
 from syndicate.config import Settings
 from syndicate.errors import ContentError
 from syndicate.store import articles, checks, ledger
@@ -136,21 +135,18 @@ class Desk:
     def address(self, reading: Reading, first_seen: datetime) -> str:
         """The public address (rule 10): the front matter's own, else `article_url`."""
         said = reading.manuscript
-        site = self.settings.site.url.rstrip("/")
-        if said.link:
-            return urljoin(site + "/", said.link)
         stated = _moment(said.published or said.created, self.zone)
         try:
             day = (stated or first_seen).astimezone(self.zone)
         except OverflowError:  # year 1 or 9999 in a zone that crosses it
             day = stated or first_seen
-        return self._addresses.get(reading.source, "{site_url}/{slug}/").format(
-            site_url=site,
-            slug=quote(said.slug),
-            path=quote(str(PurePosixPath(reading.path).with_suffix(""))),
-            year=f"{day:%Y}",
-            month=f"{day:%m}",
-            day=f"{day:%d}",
+        return public_address(
+            self._addresses.get(reading.source, "{site_url}/{slug}/"),
+            site_url=self.settings.site.url,
+            link=said.link,
+            slug=said.slug,
+            path=str(PurePosixPath(reading.path).with_suffix("")),
+            day=day,
         )
 
     # --- judging -----------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
+from syndicate.article import public_address
 from syndicate.config.rules import language
 from syndicate.config.values import web_address
 from syndicate.errors import SourceError
@@ -230,16 +231,10 @@ def newest(pieces: Iterable[Piece]) -> list[Piece]:
 
 def address_of(pattern: str, piece: Piece, site_url: str) -> str | None:
     """The address as the desk forms it (rule 10); None where the pattern wants a date that the article lacks."""
-    site_url = site_url.rstrip("/")
-    if piece.link:
-        return urljoin(site_url + "/", piece.link)
-    if piece.day is None and re.search(r"\{(?:year|month|day)\}", pattern):
+    if piece.day is None and not piece.link and re.search(r"\{(?:year|month|day)\}", pattern):
         return None
     day = piece.day or date.min
-    return pattern.format(
-        site_url=site_url, slug=quote(piece.slug), path=quote(piece.path),
-        year=f"{day:%Y}", month=f"{day:%m}", day=f"{day:%d}",
-    )  # fmt: skip
+    return public_address(pattern, site_url=site_url, link=piece.link, slug=piece.slug, path=piece.path, day=day)
 
 
 def fit(pieces: Iterable[Piece], known: Iterable[str], site_url: str, guesses: Sequence[str] = ()) -> Fit | None:
