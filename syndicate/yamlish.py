@@ -2,6 +2,7 @@
 
 Every scalar stays the text that was written ("2025-03-03", "007", "yes"); only an empty value, `~` and `null` are None.
 Nothing here builds objects, follows aliases or recurses over input: libyaml's events are read in one loop with caps.
+What `flat` can read, it reads.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TypeAlias
 
 import yaml
 
+from syndicate import flat
 from syndicate.errors import ContentError
 
 Value: TypeAlias = "str | list[Value] | dict[str, Value] | None"
@@ -22,7 +24,6 @@ MAX_DEPTH = 30
 MAX_VALUES = 20_000
 MAX_NOTES = 50
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _QUOTES = "'\""
 _MARKS = _QUOTES + "`‘’“”"  # what a machine escapes although nothing asks for it
 _TABBED = re.compile(r"^[ ]*\t[ \t]*", re.MULTILINE)
@@ -51,7 +52,7 @@ def read(block: str, first_line: int = 1) -> tuple[dict[str, Value] | None, tupl
     """
     notes: list[str] = []
     try:
-        found = _strict(block, first_line, notes)
+        found = _sound(block, first_line, notes)
     except (yaml.YAMLError, _UnsoundError, UnicodeError):
         notes = []
         if tab := _TABBED.search(block):
@@ -64,6 +65,11 @@ def read(block: str, first_line: int = 1) -> tuple[dict[str, Value] | None, tupl
 
 
 # --- sound YAML ------------------------------------------------------------------------------------------------------
+
+
+def _sound(block: str, first_line: int, notes: list[str]) -> Value:
+    """Raises YAMLError or _UnsoundError for what needs mending, ContentError for what no mending helps."""
+    return dict(found) if (found := flat.read(block)) else _strict(block, first_line, notes)
 
 
 @dataclass(slots=True)
@@ -111,7 +117,7 @@ class _Tree:
 
 
 def _strict(block: str, first_line: int, notes: list[str]) -> Value:
-    """Raises YAMLError or _UnsoundError for what needs mending, ContentError for what no mending helps."""
+    """The same by libyaml, whatever the block holds."""
     tree = _Tree()
     lines: list[str] = []
     loader = _LOADER(block)
@@ -120,7 +126,7 @@ def _strict(block: str, first_line: int, notes: list[str]) -> Value:
         line = first_line + start
         if isinstance(event, yaml.ScalarEvent):
             value: Value = event.value
-            if not event.style and value in _NULLS:
+            if not event.style and value in flat.NULLS:
                 value = None
             elif tree.field is not None:
                 end = event.end_mark.line if event.end_mark else start
@@ -200,7 +206,7 @@ def _forgiving(block: str, first_line: int, notes: list[str], depth: int = 0) ->
     for entry in _entries(block.split("\n"), first_line):
         found: list[str] = []
         try:
-            tree = _strict("\n".join(entry.lines) + "\n", entry.line, found)
+            tree = _sound("\n".join(entry.lines) + "\n", entry.line, found)
             if not (isinstance(tree, dict) and len(tree) == 1):
                 raise _UnsoundError("not the one field that stands here")
             fields.update(tree)
@@ -329,7 +335,7 @@ def _scalar(text: str, note: Note) -> str | None:
     text = text.strip(" \t\xa0\n")
     if text[:1] not in ("'", '"') or len(text) == 1:
         text = re.split(r"[ \t]#", text, maxsplit=1)[0].rstrip() if not text.startswith("#") else ""
-        if text in _NULLS:
+        if text in flat.NULLS:
             return None
         if _NEEDS_QUOTES.search(text):
             note("unquoted value with a character that needs quotes")
