@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urljoin, urlsplit
 
 
 class State(StrEnum):
@@ -78,14 +78,24 @@ class Article:
         return max(1, round(self.manuscript.words / 230)) if self.manuscript.words else 0
 
 
+def _joined(site: str, link: str) -> str | None:
+    """The link as an address below the site; None where it is none, as `http://[x` and `http:///x`."""
+    try:
+        whole = urljoin(site + "/", link)
+        parts = urlsplit(whole)
+        return whole if parts.hostname and (parts.port is None or parts.port) else None
+    except ValueError:
+        return None
+
+
 def public_address(pattern: str, *, site_url: str, link: str | None, slug: str, path: str, day: date) -> str:
     """Where an article can be read (rule 10): its own `link`, else `article_url` filled in.
 
     `path` is relative to the source's folder, without its ending; `day` is in the site's zone.
     """
     site = site_url.rstrip("/")
-    if link:
-        return urljoin(site + "/", link)
+    if link and (whole := _joined(site, link)):
+        return whole
     return pattern.format(
         site_url=site, slug=quote(slug), path=quote(path), year=f"{day:%Y}", month=f"{day:%m}", day=f"{day:%d}"
     )

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from syndicate.article import Manuscript, State, public_address
 from syndicate.config import Settings
 from syndicate.errors import ContentError
+from syndicate.logs import get
 from syndicate.store import articles, checks, ledger
 from syndicate.store.articles import Entry
 from syndicate.store.database import AnyRow
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from syndicate.review import Judgement
 
 DELAY_RESTARTS = 3
+
+log = get(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +92,7 @@ class Desk:
             if _is_only_touched(reading, found.row):
                 touched[found.id] = reading.stat
             else:
-                drafts.append(_Draft(self._entry(reading, found, sweep), found.row, _unfit(reading, found)))
+                drafts.append(self._draft(reading, found, sweep))
         entries = self._judge_all(register, drafts, sweep)
         if register.displaced:
             articles.displaced(connection, register.displaced)
@@ -97,6 +100,16 @@ class Desk:
         articles.touch(connection, touched)
         self._save(connection, drafts, entries)
         return len(entries), self._send_on(connection, entries, sweep.now, guarded=not self.is_baseline(sweep))
+
+    def _draft(self, reading: Reading, found: Recognised, sweep: Sweep) -> _Draft:
+        """One file that the program fails on must not keep the others out."""
+        try:
+            return _Draft(self._entry(reading, found, sweep), found.row, _unfit(reading, found))
+        except Exception as defect:
+            log.exception("a file was not understood", source=reading.source, path=reading.path)
+            error = ContentError(f"the program fails on it ({type(defect).__name__}): please report this")
+            reading = replace(reading, manuscript=Manuscript(slug=reading.manuscript.slug), error=error)
+            return _Draft(self._entry(reading, found, sweep), found.row, _unfit(reading, found))
 
     def _save(self, connection: Connection, drafts: Sequence[_Draft], entries: Sequence[Entry]) -> None:
         """What changed first: a new file may stand where another article stood."""

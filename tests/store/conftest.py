@@ -5,12 +5,13 @@ Written for every kind of database: the cases ask `database` for stores and know
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from syndicate.store.database import Store, open_store
+from tests.store.room import HOUR, Room
 
 
 class Database:
@@ -39,3 +40,18 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 @pytest.fixture
 def store(database: Database) -> Store:
     return database.open()
+
+
+@pytest.fixture
+def make_room(tmp_path: Path, store: Store) -> Callable[..., Room]:
+    """A newsroom with other settings than the usual ones."""
+    return lambda **settings: Room(tmp_path, store, **settings)
+
+
+@pytest.fixture
+async def room(make_room: Callable[..., Room]) -> Room:
+    """A newsroom whose first scan is over: what comes now is new."""
+    made = make_room()
+    await made.scan()
+    made.now += HOUR
+    return made
