@@ -33,7 +33,7 @@ from syndicate.scan import Source
 from syndicate.sources.folder import Folder
 from syndicate.sources.webfeed import WebFeed
 from syndicate.store import highwater
-from syndicate.store.database import open_ledger
+from syndicate.store.database import Store, open_ledger
 from syndicate.store.owners import RENEW, Owner
 from syndicate.subscriber import Signer
 from syndicate.transports.outbox import Outbox as MailOutbox
@@ -78,9 +78,7 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
     publics = {public.name: public for public in _publics(settings, fetcher, clock)}
     try:
         await asyncio.to_thread(owner.open)
-        mark = store.high_water.read()
-        if mark[1] > await store.read(highwater.count):
-            await store.write(highwater.pause_if_behind, mark, clock.now())
+        await _notice_restored(store, clock)
         renewing = asyncio.create_task(_renew(owner, clock))
         try:
             yield App(
@@ -109,6 +107,13 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
         await fetcher.aclose()
         await looker.aclose()
         store.close()
+
+
+async def _notice_restored(store: Store, clock: Clock) -> None:
+    """A database older than what this machine did with it starts paused (rule 25)."""
+    mark = store.high_water.read()
+    if mark[1] > await store.read(highwater.count):
+        await store.write(highwater.pause_if_behind, mark, clock.now())
 
 
 async def _renew(owner: Owner, clock: Clock) -> None:
