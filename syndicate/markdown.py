@@ -45,7 +45,11 @@ _UNSPACED = (
 )
 _CHARACTER = re.compile(f"[{_UNSPACED}]")
 _LETTER = re.compile(r"[^\W_]")
-_PARTING = "—–…"  # marks between words that are written without blanks
+# What most texts have beside ASCII: marks between words that are written without blanks, and quotes.
+_MARKS = dict.fromkeys("—–…", " ") | dict.fromkeys("’‘“”", "")
+_ASCII = [chr(code) for code in range(128)]
+_ASCII_MARKS = "".join(char for char in _ASCII if not char.isalnum() and not char.isspace()).encode()
+_TO_LETTERS = bytes(ord("a" if char.isalnum() else " ") for char in _ASCII) + bytes(128)
 _FOLDED = re.compile(r"\w+(?:['’]\w+)*")
 
 
@@ -54,17 +58,24 @@ def count_words(body: str) -> int:
 
     Text written without blanks (Chinese, Japanese, Thai) counts one word for two characters. Linear in `body`.
     """
-    text = _without_fences(_without(body, "<!--", "-->"))
+    text = _without_fences(_without(body, "<!--", "-->") if "<" in body else body)
     for hint, pattern in (("{", _SHORTCODE), ("](", _TARGET), ("][", _TARGET), ("://", _URL), ("<", _MARKUP)):
-        if hint in text:
+        if hint[0] in text and hint in text:  # one character is looked for 40 times as fast as two
             text = pattern.sub(" ", text)
+    if not text.isascii():
+        for mark, instead in _MARKS.items():
+            text = text.replace(mark, instead)
     characters = 0
     if not text.isascii():
         text, characters = _CHARACTER.subn(" ", text)
-        for mark in _PARTING:
-            text = text.replace(mark, " ")
-    words = [word for word in text.split() if word[0].isalnum() or _LETTER.search(word)]
-    return len(words) + (characters + 1) // 2
+    return _runs(text) + (characters + 1) // 2
+
+
+def _runs(text: str) -> int:
+    """How many pieces between blanks have a letter or a digit."""
+    if not text.isascii():
+        return sum(1 for word in text.split() if word[0].isalnum() or _LETTER.search(word))
+    return (b" " + text.encode("ascii").translate(_TO_LETTERS, _ASCII_MARKS)).count(b" a")
 
 
 def folded_words(text: str) -> str:
@@ -85,7 +96,7 @@ def _without(text: str, opening: str, closing: str) -> str:
 
 
 def _without_fences(body: str) -> str:
-    if "```" not in body and "~~~" not in body:
+    if not ("`" in body and "```" in body) and not ("~" in body and "~~~" in body):
         return body
     kept, fence = [], ""
     for line in body.splitlines():
