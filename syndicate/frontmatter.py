@@ -23,13 +23,16 @@ MAX_BLOCK = 64 * 1024  # characters of front matter
 MAX_DOTS = 500
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
+_PLAIN = bytes(code for code in range(0x7F) if code >= 0x20 or code in b"\t\n")
+_CONTROL = r"\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffe\uffff"
+_CONTROLS = re.compile(rf"[{_CONTROL}]")
 # UTF-8 read as Windows-1252 or Latin-1: a lead byte's letter, then the letter of a continuation byte; then as MacRoman,
 # code page 437 and Windows-1251, by their commonest pairs.
 _MOJIBAKE = re.compile(
     "[\u00c2-\u00f4][\u0080-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013\u2014\u2018-\u201e"
     "\u2020-\u2022\u2026\u2030\u2039\u203a\u20ac\u2122]|\u201a\u00c4|\u0393\u00c7|\u0432\u0402"
 )
+_SUSPECT = re.compile(rf"[{_CONTROL}\u00c2-\u00f4\u201a\u0393\u0432]")  # how any of both begins; most texts have none
 _CLOSINGS = {
     fence: re.compile(rf"^(?:{pattern})[ \t\xa0]*$", re.MULTILINE)
     for fence, pattern in (("---", r"---|\.\.\."), ("+++", r"\+\+\+"), (";;;", ";;;"))
@@ -78,6 +81,8 @@ def decode(raw: bytes) -> tuple[str, tuple[str, ...]]:
             break
     if len(raw) > MAX_TEXT * wide:
         raise ContentError(f"more than {MAX_TEXT >> 20} MB of text: no article", code="too-large")
+    if encoding == "utf-8" and not raw.translate(None, _PLAIN):
+        return raw.decode("ascii"), ()
     notes: list[str] = []
     if wide == 1 and (nul := raw.find(b"\0")) >= 0:
         raise ContentError("a NUL byte: this is no text file", raw.count(b"\n", 0, nul) + 1)
@@ -89,10 +94,11 @@ def decode(raw: bytes) -> tuple[str, tuple[str, ...]]:
         notes.append(f"line {line}: read as Windows-1252")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.isascii() and _MOJIBAKE.search(text):
-        text = _decoded_once_more(text, notes)
-    if _CONTROLS.search(text):
-        text = _without_controls(text, notes)
+    if _SUSPECT.search(text):
+        if not text.isascii() and _MOJIBAKE.search(text):
+            text = _decoded_once_more(text, notes)
+        if _CONTROLS.search(text):
+            text = _without_controls(text, notes)
     return text, tuple(notes)
 
 

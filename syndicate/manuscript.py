@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -117,11 +118,17 @@ def read(raw: bytes, path: str, zone: ZoneInfo) -> Manuscript:
     )
 
 
+@lru_cache(maxsize=1_000)
 def _normal(name: str) -> str:
     return name.casefold().replace("_", "").replace("-", "").replace(" ", "")
 
 
-_NORMAL = {ours: tuple(tuple(map(_normal, name.split("."))) for name in names) for ours, names in NAMES.items()}
+# Our field -> its names: (at the top, further down, as told).
+_NORMAL = {
+    ours: tuple((first, tuple(steps), ".".join((first, *steps))) for first, *steps in named)
+    for ours, names in NAMES.items()
+    for named in [[map(_normal, name.split(".")) for name in names]]
+}
 
 
 def _table(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,13 +139,6 @@ def _table(fields: Mapping[str, Any]) -> dict[str, Any]:
         if value or key not in table:
             table[key] = value
     return table
-
-
-def _dug(table: dict[str, Any], name: tuple[str, ...]) -> Any:
-    value = table.get(name[0])
-    for step in name[1:]:
-        value = _table(value).get(step) if isinstance(value, dict) else None
-    return value
 
 
 @dataclass(slots=True)
@@ -158,10 +158,12 @@ class _File:
     def stated(self, ours: str) -> Iterator[tuple[str, Any]]:
         """Each value that stands for one of our fields, with the name that the file gives it, best first."""
         for table in self.tables:
-            for name in _NORMAL[ours]:
-                value = _dug(table, name)
-                if value not in (None, "", [], {}):
-                    yield ".".join(name), value
+            for first, steps, name in _NORMAL[ours]:
+                value = table.get(first)
+                for step in steps:
+                    value = _table(value).get(step) if isinstance(value, dict) else None
+                if value:
+                    yield name, value
 
     def line(self, ours: str) -> str:
         """A text of one line."""
@@ -251,12 +253,15 @@ class _File:
         return None
 
     def draft(self) -> bool:
-        table = {name: str(value).strip().lower() for name, value in self.tables[0].items() if isinstance(value, str)}
+        def says(name: str, words: frozenset[str]) -> bool:
+            value = self.tables[0].get(name)
+            return isinstance(value, str) and value.strip().lower() in words
+
         return (
-            table.get("draft", "") in _TRUE
-            or table.get("published", "") in _FALSE
-            or table.get("publish", "") in _FALSE
-            or table.get("status", "") in _HIDDEN
+            says("draft", _TRUE)
+            or says("published", _FALSE)
+            or says("publish", _FALSE)
+            or says("status", _HIDDEN)
             or "_drafts" in self.path.split("/")[:-1]
         )
 
@@ -314,6 +319,9 @@ def _texts(value: Any, names: tuple[str, ...], depth: int = 0) -> Iterator[str]:
 
 
 def _one_line(text: str) -> str:
+    text = text.strip()
+    if text.isprintable() and "  " not in text:  # most are: no blank but single " ", no control
+        return text
     return _CONTROLS.sub("", _BLANKS.sub(" ", text)).strip()
 
 
