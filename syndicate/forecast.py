@@ -69,10 +69,12 @@ def _public(connection: Connection, channel: str, pace: Pacing, now: datetime, u
     past = ledger.past(connection, channel, pacing.day_start(now, pace.zone))
     chosen: list[Row] = []
     others: dict[int, tuple[Candidate, str, str]] = {}
+    if past.under_way:  # it goes out first
+        past = replace(past, last=now, last_slot=now, today=past.today + 1, under_way=0)
     moment: datetime | None = now
     while waiting and moment is not None and moment <= until:
-        left, past_then = [], replace(past, under_way=0)
-        for decision in pacing.choose(waiting, past_then, pace, moment):
+        left, before = [], len(chosen)
+        for decision in pacing.choose(waiting, past, pace, moment):
             candidate = decision.candidate
             if decision.choice is Choice.PLAN:
                 chosen.append(_row(candidate, channel, "planned", decision.planned_for, decision.reason))
@@ -82,7 +84,10 @@ def _public(connection: Connection, channel: str, pace: Pacing, now: datetime, u
                 if decision.choice is not Choice.EXPIRE and decision.choice is not Choice.CANCEL:
                     left.append(candidate)
         waiting = left
-        moment, past = _next(moment, past, pace, waiting)
+        later = _next(moment, past, pace, waiting, stuck=len(chosen) == before)
+        if later and pacing.day_start(later, pace.zone) > pacing.day_start(moment, pace.zone):
+            past = replace(past, today=0)
+        moment = later
     planned = {row.article for row in chosen}
     rest = [_row(c, channel, state, None, reason) for c, state, reason in others.values() if c.article not in planned]
     return chosen + rest
@@ -106,19 +111,19 @@ def _after(past: Past, sent: Candidate, moment: datetime, pace: Pacing) -> Past:
     )  # fmt: skip
 
 
-def _next(moment: datetime, past: Past, pace: Pacing, waiting: list[Candidate]) -> tuple[datetime | None, Past]:
-    """The next moment at which something may change, and the past as it will be seen then."""
-    if pace.slots:
-        later = next_daily(pace.slots, pace.zone, moment, 1)[0]
-    else:
-        later = pacing.earliest(past, pace, moment + timedelta(seconds=1))
-        ripe = [c.delay_from + pace.delay for c in waiting if c.delay_from + pace.delay > moment]
-        later = max(later, min(ripe)) if len(ripe) == len(waiting) and ripe else later
-    if not waiting or (later - moment < timedelta(minutes=1) and not pace.slots):
-        later = moment + timedelta(minutes=1)
-    if pacing.day_start(later, pace.zone) > pacing.day_start(moment, pace.zone):
-        past = replace(past, today=0)
-    return later, past
+def _next(moment: datetime, past: Past, pace: Pacing, waiting: list[Candidate], *, stuck: bool) -> datetime | None:
+    """The next moment at which something may go out; None where only a person could change anything.
+
+    `stuck`: nobody was chosen at `moment`.
+    """
+    ripe = min((at for one in waiting if (at := one.delay_from + pace.delay) > moment), default=None)
+    allowed = pacing.earliest(past, pace, moment)
+    if pace.slots:  # one that has come may be filled late: when the other limits allow it, or somebody is old enough
+        slot = next_daily(pace.slots, pace.zone, moment, 1)[0]
+        return min(at for at in (slot, allowed, ripe) if at and at > moment)
+    if stuck and allowed <= moment:
+        return ripe
+    return max(allowed, moment + timedelta(minutes=1))
 
 
 def _next_slot(connection: Connection, settings: Settings, digest: DigestSettings, now: datetime) -> datetime | None:

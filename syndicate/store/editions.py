@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from syndicate.edition import Contents
 from syndicate.store.ledger import insert_or_ignore
-from syndicate.store.schema import digests, edition_articles, editions
+from syndicate.store.schema import articles, digests, edition_articles, editions
 
 
 def sync_digests(connection: Connection, names: Sequence[str], now: datetime) -> None:
@@ -71,8 +71,13 @@ def save(
     live: bool,
     now: datetime,
 ) -> bool:
-    """Note a frozen edition and its articles. False: that slot is done already, by somebody else."""
+    """Note a frozen edition and its articles.
+
+    False: that slot is done already by somebody else, or since the choice an article went or was in another edition.
+    """
     assert contents.digest is not None
+    if not _still_free(connection, [one.id for one in (*contents.cards, *contents.headlines)], contents.digest, live):
+        return False
     made = connection.execute(
         insert_or_ignore(connection, editions).values(
             slug=contents.slug, digest=contents.digest, slot=slot, since=after, until=until, state="frozen",
@@ -84,12 +89,18 @@ def save(
     rows = [
         {"edition": contents.slug, "article": article.id, "digest": contents.digest, "live": live, "place": place,
          "position": position}
-        for place, articles in (("card", contents.cards), ("headline", contents.headlines))
-        for position, article in enumerate(articles)
+        for place, chosen in (("card", contents.cards), ("headline", contents.headlines))
+        for position, article in enumerate(chosen)
     ]  # fmt: skip
     if rows:
         connection.execute(edition_articles.insert(), rows)
     return True
+
+
+def _still_free(connection: Connection, ids: Sequence[str], digest: str, live: bool) -> bool:
+    a = articles.c
+    ready = connection.scalar(select(func.count()).where(a.id.in_(ids), a.state == "ready", a.missed_at.is_(None)))
+    return ready == len(ids) and not (live and used(connection, digest) & set(ids))
 
 
 def pass_over(
