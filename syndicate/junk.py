@@ -221,10 +221,9 @@ _TASK = _compiled(
     r"\b(?:article|content|topic) (?:creation|generation)\b"
 )
 
-# What every phrase that counts always holds: most articles are done after one search.
-_HINT = re.compile(
-    r"sorry|afraid|apolog|unfortunately|as (?:an? )?(?:ai|artificial|large|language)\b|\bi(?:'m| am) |error\W", re.I
-)
+# What every phrase that counts always holds, in Markdown too: a machine that refuses says "I", and an error says so.
+_SPEAKS_OF_ITSELF = re.compile(r"i(?<![^\W_].)(?![^\W_])")
+_HINTS = ("error", "lorem", "sample")
 
 # --- judging ----------------------------------------------------------------------------------------------------------
 
@@ -233,7 +232,7 @@ def evidence(manuscript: Manuscript) -> tuple[Evidence, ...]:
     """What speaks for junk, at most one piece for each code; empty for an article. Bounded work for any body."""
     title, description = _straight(plain(manuscript.title)), _straight(plain(manuscript.description))[:_LOOKED_AT]
     words = manuscript.words or count_words(manuscript.body)
-    body = _straight(to_text(manuscript.body[:_BEGINNING] if words > SHORT else manuscript.body))[:_LOOKED_AT]
+    body = _straight(_told(manuscript.body, words))[:_LOOKED_AT]
     kind = When.ALWAYS
     if words <= SHORT:
         told = (title, _straight(manuscript.subtitle), description, body)
@@ -250,12 +249,27 @@ def evidence(manuscript: Manuscript) -> tuple[Evidence, ...]:
     return tuple(found.values())
 
 
+def _told(body: str, words: int) -> str:
+    """The text that a body is judged by: of a long one only its beginning, and none where no phrase can be in it."""
+    if words <= SHORT:
+        return to_text(body)
+    beginning = body[:_BEGINNING]
+    return to_text(beginning) if _is_hinted(beginning) else ""
+
+
+def _is_hinted(text: str) -> bool:
+    low = text.casefold()
+    return any(hint in low for hint in _HINTS) or bool(_SPEAKS_OF_ITSELF.search(low))
+
+
 _Compiled = tuple[tuple[str, When, re.Pattern[str]], ...]
 
 
 def _phrases(kind: When, where: str, text: str, rules: _Compiled) -> Iterator[Evidence]:
     opening = text[:OPENING]
-    hinted = rules is _TITLE_RULES or _HINT.search(opening)
+    hinted = rules is _TITLE_RULES or _is_hinted(opening)
+    if kind is When.ALWAYS and not hinted:
+        return
     for code, needed, pattern in rules:
         if needed > kind or (needed is When.ALWAYS and not hinted):
             continue
@@ -303,14 +317,18 @@ def mismatch(manuscript: Manuscript) -> str | None:
 
     Told only where both are in English and long enough that a chance is small.
     """
-    stated = folded_words(plain(f"{manuscript.title} {manuscript.description}")).split()
+    said, body = f"{manuscript.title} {manuscript.description}", manuscript.body
+    telling = (word for word in said.casefold().split() if len(word) > 3 and word.isalpha() and word not in _COMMON)
+    if any(word[:5] in body for word in telling):
+        return None  # as nearly all
+    stated = folded_words(plain(said)).split()
     subject = {word[:5] for word in stated if len(word) > 3 and word not in _COMMON}
     if len(subject) < _SUBJECT_LEAST or sum(word in _COMMON for word in stated) < 2:
         return None
-    low = manuscript.body.casefold()
+    low = body.casefold()
     if any(word in low for word in subject):
         return None
-    told = folded_words(to_text(manuscript.body)).split()
+    told = folded_words(to_text(body)).split()
     if len(told) < _BODY_LEAST or sum(word in _COMMON for word in told) < len(told) // 4:
         return None
     if subject & {word[:5] for word in told}:
