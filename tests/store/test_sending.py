@@ -1,0 +1,601 @@
+"""deliver and mail against a real ledger: what reaches the world is what the ledger says, whatever fails between.
+
+The channel and the transport are stand-ins that do as they are told; the ledger is locked by another connection where
+it must fail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import text
+
+from syndicate.channels.base import Announcement
+from syndicate.deliver import PublicChannel, deliver
+from syndicate.delivery import Receipt, RetryPolicy
+from syndicate.errors import InDoubt, Refused, StoreError, Unavailable
+from syndicate.letter import PREFERENCES, UNSUBSCRIBE, Rendered, compose, list_id
+from syndicate.mail import Post, mail
+from syndicate.pacing import Pacing
+from syndicate.store import claims, freezing, letters, pauses
+from syndicate.store.database import Store
+from syndicate.store.owners import Owner
+from syndicate.subscriber import Signer
+from syndicate.transports.base import Envelope, Fate, Verdict
+from tests.store.rows import (
+    DAY,
+    HOUR,
+    MINUTE,
+    NOON,
+    SECRET,
+    attempts,
+    begin,
+    delivery,
+    join,
+    letter_states,
+    mailing_row,
+    must_claim,
+    planned,
+    start,
+    states,
+)
+from tests.store.test_owners import TwoClocks
+
+POLICY = RetryPolicy(retry_for=2 * DAY, repeat_within=10 * MINUTE)
+RECEIPT = Receipt(external_id="urn:li:share:1", url="https://example.org/post", status=201)
+Act = Callable[[], Receipt | None] | Receipt | Exception
+
+
+class StageChannel:
+    """Does what the next act says, and remembers what reached it."""
+
+    name = "linkedin"
+
+    def __init__(self, *acts: Act, live: bool = True, by_hand: bool = False) -> None:
+        self.live = live
+        self.by_hand = by_hand
+        self.acts = list(acts)
+        self.world: list[tuple[str, str, Mapping[str, Any]]] = []
+
+    def compose(self, announcement: Announcement) -> Mapping[str, Any]:
+        return {"v": 1, "title": announcement.article.title}
+
+    async def send(self, key: str, payload: Mapping[str, Any]) -> Receipt:
+        return self._act("send", key, payload)
+
+    async def reconcile(self, key: str, payload: Mapping[str, Any]) -> Receipt:
+        return self._act("reconcile", key, payload)
+
+    def _act(self, verb: str, key: str, payload: Mapping[str, Any]) -> Receipt:
+        self.world.append((verb, key, payload))
+        act = self.acts.pop(0) if self.acts else RECEIPT
+        if callable(act):
+            act = act() or RECEIPT
+        if isinstance(act, Exception):
+            raise act
+        return act
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
+
+
+@pytest.fixture
+def clock() -> TwoClocks:
+    return TwoClocks()
+
+
+@pytest.fixture
+def owner(store: Store, clock: TwoClocks) -> Iterator[Owner]:
+    made = Owner(store, clock, "run")
+    made.open()
+    yield made
+    made.close()
+
+
+class Desk:
+    """One process at its desk."""
+
+    def __init__(self, store: Store, owner: Owner, clock: TwoClocks, channel: StageChannel) -> None:
+        self.store, self.owner, self.clock, self.channel = store, owner, clock, channel
+        self.public = PublicChannel(channel=channel, pacing=Pacing(zone=ZoneInfo("UTC")), policy=POLICY)
+        self.stop = asyncio.Event()
+
+    async def deliver(self, after: timedelta = timedelta(0)) -> int:
+        self.clock.pass_by(after.total_seconds())
+        self.owner.renew()
+        return await deliver(self.public, self.store, self.owner, self.clock, random.Random(1), self.stop)
+
+
+@pytest.fixture
+def at_desk(store: Store, owner: Owner, clock: TwoClocks) -> Callable[..., Desk]:
+    return lambda *acts, **more: Desk(store, owner, clock, StageChannel(*acts, **more))
+
+
+class Locked:
+    """Another program that takes the database's lock and does not let go."""
+
+    def __init__(self, store: Store) -> None:
+        store.write_now(lambda connection: connection.execute(text("PRAGMA busy_timeout = 1")))
+        self._other = sqlite3.connect(store.path, isolation_level=None, check_same_thread=False)
+
+    def lock(self) -> None:
+        self._other.execute("BEGIN IMMEDIATE")
+
+    def unlock(self) -> None:
+        if self._other.in_transaction:
+            self._other.execute("ROLLBACK")
+
+    def close(self) -> None:
+        self.unlock()
+        self._other.close()
+
+
+@pytest.fixture
+def other_program(store: Store) -> Iterator[Locked]:
+    made = Locked(store)
+    yield made
+    made.close()
+
+
+# --- deliver ----------------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_due_is_sent_once(store: Store, at_desk: Callable[..., Desk]) -> None:
+    planned(store, 1, 2)
+    desk = at_desk()
+    assert await desk.deliver() == 2
+    assert await desk.deliver() == 0
+    assert [(verb, payload["title"]) for verb, _, payload in desk.channel.world] == [
+        ("send", "Number 1"),
+        ("send", "Number 2"),
+    ]
+    assert states(store) == {1: "sent", 2: "sent"}
+
+
+async def test_what_nobody_foresaw_is_a_doubt_and_its_repeat_settles_it(
+    store: Store, at_desk: Callable[..., Desk]
+) -> None:
+    planned(store, 1)
+    desk = at_desk(RuntimeError("surprise"))
+    await desk.deliver()
+    assert delivery(store).state == "unknown"
+    await desk.deliver(MINUTE)
+    assert delivery(store).state == "sent"
+    (first, key, payload), (second, again, same) = desk.channel.world
+    assert (first, second) == ("send", "reconcile")
+    assert (key, payload) == (again, same)
+
+
+async def test_a_doubt_is_not_repeated_when_the_provider_has_forgotten_it(
+    store: Store, at_desk: Callable[..., Desk]
+) -> None:
+    planned(store, 1)
+    desk = at_desk(InDoubt("no answer"))
+    await desk.deliver()
+    assert delivery(store).due_at is not None  # a repeat was meant, and the machine was off meanwhile
+    await desk.deliver(11 * MINUTE)
+    assert len(desk.channel.world) == 1
+    row = delivery(store)
+    assert (row.state, row.due_at) == ("unknown", None)
+    assert "too late to repeat it" in row.reason
+    assert await desk.deliver(DAY) == 0
+
+
+async def test_a_crash_long_ago_is_not_repeated_either(store: Store, at_desk: Callable[..., Desk]) -> None:
+    planned(store, 1)
+    start(store, must_claim(store, "dead"))
+    store.write_now(claims.take_back, ["dead"], NOON + 3 * DAY)
+    desk = at_desk()
+    await desk.deliver(3 * DAY)
+    assert desk.channel.world == []
+    assert delivery(store).state == "unknown"
+
+
+async def test_without_a_way_to_post_it_waits_for_a_persons_hand(store: Store, at_desk: Callable[..., Desk]) -> None:
+    planned(store, 1)
+    desk = at_desk(by_hand=True)
+    await desk.deliver()
+    assert desk.channel.world == []
+    assert delivery(store).state == "held"
+    assert delivery(store).reason.startswith("by-hand:")
+
+
+async def test_what_cannot_be_composed_fails_and_says_why(store: Store, at_desk: Callable[..., Desk]) -> None:
+    planned(store, 1, 2)
+    desk = at_desk()
+
+    def failing(announcement: Announcement) -> Mapping[str, Any]:
+        if announcement.article.title == "Number 1":
+            raise ZeroDivisionError
+        return {"v": 1, "title": announcement.article.title}
+
+    desk.channel.compose = failing  # type: ignore[method-assign]  # a stage does as it is told
+    await desk.deliver()
+    assert states(store) == {1: "failed", 2: "sent"}
+    assert attempts(store, 1) == []
+
+
+@pytest.mark.parametrize(("error", "state"), [(Refused("no"), "failed"), (Unavailable("down"), "planned")])
+async def test_answers_end_where_they_belong(
+    store: Store, at_desk: Callable[..., Desk], error: Exception, state: str
+) -> None:
+    planned(store, 1)
+    await at_desk(error).deliver()
+    assert delivery(store).state == state
+    assert delivery(store).owner is None
+
+
+async def test_who_lost_his_lease_claims_nothing_and_does_not_spin(store: Store, at_desk: Callable[..., Desk]) -> None:
+    planned(store, 1)
+    desk = at_desk()
+    desk.clock.pass_by(60)
+    found = await asyncio.wait_for(
+        deliver(desk.public, store, desk.owner, desk.clock, random.Random(1), desk.stop), timeout=5
+    )
+    assert (found, desk.channel.world, delivery(store).attempts) == (0, [], 0)
+
+
+async def test_a_stop_claims_nothing_more(store: Store, at_desk: Callable[..., Desk]) -> None:
+    planned(store, 1, 2)
+    desk = at_desk()
+    desk.channel.acts = [lambda: desk.stop.set()]
+    assert await desk.deliver() == 1
+    assert states(store) == {1: "sent", 2: "planned"}
+
+
+async def test_a_ledger_that_cannot_be_told_is_told_later_and_nothing_is_sent_before(
+    store: Store, at_desk: Callable[..., Desk], other_program: Locked
+) -> None:
+    planned(store, 1, 2)
+    desk = at_desk(lambda: other_program.lock())
+    with pytest.raises(StoreError, match="locked"):
+        await desk.deliver()
+    other_program.unlock()
+    assert delivery(store).state == "claimed"
+    other_program.lock()
+    with pytest.raises(StoreError, match="locked"):
+        await deliver(desk.public, store, desk.owner, desk.clock, random.Random(1), desk.stop)
+    assert len(desk.channel.world) == 1
+    other_program.unlock()
+    await desk.deliver()
+    assert states(store) == {1: "sent", 2: "sent"}
+    assert [verb for verb, _, _ in desk.channel.world] == ["send", "send"]
+
+
+async def test_a_ledger_that_fails_before_the_first_byte_leaves_a_claim_that_is_put_right(
+    store: Store, at_desk: Callable[..., Desk], other_program: Locked
+) -> None:
+    planned(store, 1)
+    desk = at_desk()
+    usual = desk.channel.compose
+
+    def locking(announcement: Announcement) -> Mapping[str, Any]:
+        other_program.lock()
+        return usual(announcement)
+
+    desk.channel.compose = locking  # type: ignore[method-assign]  # a stage does as it is told
+    with pytest.raises(StoreError, match="locked"):
+        await desk.deliver()
+    assert desk.channel.world == []
+    other_program.unlock()
+    desk.channel.compose = usual  # type: ignore[method-assign]
+    await desk.deliver()
+    assert (delivery(store).state, delivery(store).crashes) == ("sent", 0)
+    assert len(desk.channel.world) == 1
+
+
+async def test_cancelled_on_the_wire_it_is_a_doubt_once_its_owner_leaves(store: Store, clock: TwoClocks) -> None:
+    planned(store, 1)
+    owner = Owner(store, clock, "run")
+    owner.open()
+    channel, on_the_wire = StageChannel(), asyncio.Event()
+
+    async def hanging(key: str, payload: Mapping[str, Any]) -> Receipt:
+        on_the_wire.set()
+        await asyncio.sleep(60)
+        raise AssertionError("never")
+
+    channel.send = hanging  # type: ignore[method-assign]  # a stage does as it is told
+    desk = Desk(store, owner, clock, channel)
+    task = asyncio.create_task(desk.deliver())
+    await on_the_wire.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    owner.close()
+    assert delivery(store).state == "unknown"
+
+
+# --- mail -------------------------------------------------------------------------------------------------------------
+
+Answer = Callable[[Envelope], Verdict]
+
+
+def accept(envelope: Envelope) -> Verdict:
+    return Verdict(letter=envelope.letter, fate=Fate.ACCEPTED, code=250, answer="ok")
+
+
+class StageTransport:
+    """Answers each letter as told; `world` is whom it reached, with the bytes."""
+
+    live = True
+
+    def __init__(self, answer: Answer = accept, connections: int = 2) -> None:
+        self.answer = answer
+        self.connections = connections
+        self.world: list[tuple[str, bytes]] = []
+        self.groups: list[int] = []
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[StageTransport]:
+        yield self
+
+    async def send(self, group: Sequence[Envelope]) -> AsyncGenerator[Verdict, None]:
+        self.groups.append(len(group))
+        for envelope in group:
+            await asyncio.sleep(0)
+            verdict = self.answer(envelope)
+            if verdict.fate is Fate.ACCEPTED:
+                self.world.append((envelope.recipient, b"".join(envelope.pieces)))
+            yield verdict
+
+
+class Office:
+    """One process that mails."""
+
+    def __init__(self, store: Store, owner: Owner, clock: TwoClocks, transport: StageTransport) -> None:
+        self.store, self.owner, self.clock, self.transport = store, owner, clock, transport
+        self.post = Post(
+            transport=transport, policy=RetryPolicy(retry_for=2 * DAY, repeat_within=2 * DAY), signer=Signer(SECRET),
+            secret=SECRET, public_url="https://post.example",
+        )  # fmt: skip
+        self.stop = asyncio.Event()
+
+    async def mail(self, after: timedelta = timedelta(0)) -> int:
+        self.clock.pass_by(after.total_seconds())
+        self.owner.renew()
+        return await mail(self.post, self.store, self.owner, self.clock, random.Random(1), self.stop)
+
+    @property
+    def reached(self) -> list[str]:
+        return [recipient.split("@")[0] for recipient, _ in self.transport.world]
+
+
+def edition(store: Store, count: int) -> int:
+    begin(store, channels=("email",))
+    join(store, *(f"p{number:03}" for number in range(count)))
+    links = f"{UNSUBSCRIBE} {PREFERENCES}"
+    rendered = Rendered(subject="The week", preheader="", html=f"<p>Hello {links}</p>", text=f"Hello {links}")
+    payload = compose(
+        rendered, sender="News <news@example.net>", reply_to="", list_id=list_id("weekly", "example.net"),
+        list_name="weekly", date=NOON, slug="weekly-1",
+    )  # fmt: skip
+    delivery, people = store.write_now(
+        freezing.freeze, subject="weekly-1", digest="weekly", payload=payload, live=True, by_hand=False,
+        planned_for=NOON, now=NOON,
+    )  # fmt: skip
+    assert people == count
+    return delivery
+
+
+@contextmanager
+def office_of(store: Store, clock: TwoClocks, transport: StageTransport) -> Iterator[Office]:
+    owner = Owner(store, clock, "run")
+    owner.open()
+    try:
+        yield Office(store, owner, clock, transport)
+    finally:
+        owner.close()
+
+
+@pytest.fixture
+def in_office(store: Store, owner: Owner, clock: TwoClocks) -> Callable[..., Office]:
+    return lambda *acts, **more: Office(store, owner, clock, StageTransport(*acts, **more))
+
+
+async def test_everybody_gets_it_once_and_it_is_closed(store: Store, in_office: Callable[..., Office]) -> None:
+    mailing = edition(store, 60)
+    office = in_office()
+    assert await office.mail() == 60
+    assert sorted(office.reached) == [f"p{number:03}" for number in range(60)]
+    assert mailing_row(store, mailing).state == "sent"
+    assert await office.mail() == 0
+    assert max(office.transport.groups) <= 25
+
+
+async def test_groups_are_as_large_as_five_seconds_allow(store: Store, in_office: Callable[..., Office]) -> None:
+    edition(store, 30)
+    office = in_office(connections=1)
+
+    def slow(envelope: Envelope) -> Verdict:
+        office.clock.pass_by(1)
+        office.owner.renew()
+        return accept(envelope)
+
+    office.transport.answer = slow
+    await office.mail()
+    assert set(office.transport.groups) == {5}
+    assert len(office.reached) == 30
+
+
+async def test_a_stop_settles_what_is_known_and_gives_nothing_more_out(
+    store: Store, in_office: Callable[..., Office]
+) -> None:
+    mailing = edition(store, 60)
+    office = in_office(connections=1)
+
+    def stopping(envelope: Envelope) -> Verdict:
+        office.stop.set()
+        return accept(envelope)
+
+    office.transport.answer = stopping
+    await office.mail()
+    counts = store.read_now(letters.counts)
+    assert counts["sent"] == len(office.reached) == 5
+    assert counts["due"] == 55
+    assert mailing_row(store, mailing).state == "claimed"
+
+
+async def test_a_refused_password_pauses_at_once_and_blames_nobody(
+    store: Store, in_office: Callable[..., Office]
+) -> None:
+    edition(store, 60)
+    tried = []
+
+    def refusing(envelope: Envelope) -> Verdict:
+        tried.append(envelope.letter)
+        return Verdict(letter=envelope.letter, fate=Fate.CHANNEL, code=535, answer="535 no", pauses="check it")
+
+    office = in_office(refusing, connections=1)
+    await office.mail()
+    assert len(tried) == 1
+    assert store.read_now(letters.counts) == {"due": 60}
+    assert store.read_now(pauses.standing) == {"email": "535 no: check it"}
+    await office.mail(14 * MINUTE)
+    assert len(tried) == 1
+    await office.mail(MINUTE)
+    assert len(tried) == 2  # the probe
+    office.transport.answer = accept
+    await office.mail(15 * MINUTE)
+    await office.mail(HOUR)
+    assert store.read_now(letters.counts) == {"sent": 60}
+
+
+async def test_a_used_up_day_rests_and_goes_on(store: Store, in_office: Callable[..., Office]) -> None:
+    edition(store, 3)
+    office = in_office(
+        lambda envelope: Verdict(letter=envelope.letter, fate=Fate.CHANNEL, code=550, answer="550 5.4.5", quota=True)
+    )
+    await office.mail()
+    assert "quota" in store.read_now(pauses.standing)["email"]
+    office.transport.answer = accept
+    await office.mail(59 * MINUTE)
+    assert office.reached == []
+    await office.mail(2 * MINUTE)
+    await office.mail(HOUR)
+    assert len(office.reached) == 3
+
+
+async def test_three_in_a_row_refused_for_what_we_are_pause_the_channel(
+    store: Store, in_office: Callable[..., Office]
+) -> None:
+    edition(store, 20)
+    tried = []
+
+    def blaming(envelope: Envelope) -> Verdict:
+        tried.append(envelope.letter)
+        return Verdict(letter=envelope.letter, fate=Fate.BLAMED, code=554, status="5.7.1", answer="blocked")
+
+    office = in_office(blaming, connections=1)
+    await office.mail()
+    assert len(tried) == 3
+    assert store.read_now(letters.counts) == {"due": 20}
+    assert "check email.sender" in store.read_now(pauses.standing)["email"]
+
+
+async def test_a_ledger_that_cannot_be_told_is_told_later_and_nobody_gets_two(
+    store: Store, in_office: Callable[..., Office], other_program: Locked
+) -> None:
+    mailing = edition(store, 12)
+    office = in_office(connections=1)
+
+    def locking(envelope: Envelope) -> Verdict:
+        other_program.lock()
+        office.transport.answer = accept
+        return accept(envelope)
+
+    office.transport.answer = locking
+    with pytest.raises(BaseExceptionGroup) as failed:
+        await office.mail()
+    assert failed.group_contains(StoreError, match="locked")
+    sent_before = list(office.reached)
+    assert len(sent_before) == 5
+    with pytest.raises(StoreError, match="locked"):  # not told yet: nothing more is claimed
+        await mail(office.post, store, office.owner, office.clock, random.Random(1), office.stop)
+    assert office.reached == sent_before
+    other_program.unlock()
+    await office.mail()
+    assert len(office.reached) == len(set(office.reached)) == 12
+    assert letter_states(store, mailing) == ["sent"] * 12
+
+
+async def test_a_transport_that_breaks_gives_back_what_it_did_not_send(
+    store: Store, in_office: Callable[..., Office]
+) -> None:
+    edition(store, 10)
+    office = in_office(connections=1)
+
+    def breaking(envelope: Envelope) -> Verdict:
+        if len(office.reached) == 2:
+            raise RuntimeError("a defect of ours")
+        return accept(envelope)
+
+    office.transport.answer = breaking
+    with pytest.raises(BaseExceptionGroup):
+        await office.mail()
+    office.transport.answer = accept
+    await office.mail()
+    assert sorted(office.reached) == [f"p{number:03}" for number in range(10)]
+
+
+async def test_who_was_suspended_past_his_lease_sends_nothing_more_of_his_group(store: Store, clock: TwoClocks) -> None:
+    """Another one has taken the letters back meanwhile and sent them."""
+    mailing = edition(store, 5)
+    transport = StageTransport(connections=1)
+    with office_of(store, clock, transport) as sleeper:
+
+        def suspended(envelope: Envelope) -> Verdict:
+            clock.pass_by(60)
+            store.write_now(letters.take_back, [sleeper.owner.id], clock.now())
+            sleeper.owner.renew()  # awake again, the lease begins anew
+            transport.answer = accept
+            return accept(envelope)
+
+        transport.answer = suspended
+        await sleeper.mail()
+    assert sleeper.reached.count("p000") == 2  # accepted, and taken back before the ledger was told
+    assert {name: sleeper.reached.count(name) for name in sleeper.reached if name != "p000"} == {
+        "p001": 1,
+        "p002": 1,
+        "p003": 1,
+        "p004": 1,
+    }
+    assert letter_states(store, mailing) == ["sent"] * 5
+
+
+async def test_a_letter_sent_again_is_the_same_to_the_byte(store: Store, in_office: Callable[..., Office]) -> None:
+    edition(store, 1)
+    office = in_office(connections=1)
+    seen: list[bytes] = []
+
+    def in_doubt(envelope: Envelope) -> Verdict:
+        seen.append(b"".join(envelope.pieces))
+        return Verdict(letter=envelope.letter, fate=Fate.DEFERRED, answer="no answer to the dot", in_doubt=True)
+
+    office.transport.answer = in_doubt
+    await office.mail()
+    office.transport.answer = accept
+    await office.mail(HOUR)
+    assert [bytes_ for _, bytes_ in office.transport.world] == seen
+
+
+async def test_a_bad_address_fails_alone(store: Store, in_office: Callable[..., Office]) -> None:
+    mailing = edition(store, 4)
+    office = in_office(
+        lambda envelope: (
+            accept(envelope)
+            if not envelope.recipient.startswith("p002")
+            else Verdict(letter=envelope.letter, fate=Fate.REJECTED, code=550, answer="no such user")
+        )
+    )
+    await office.mail()
+    assert letter_states(store, mailing) == ["sent", "sent", "failed", "sent"]
+    assert mailing_row(store, mailing).state == "sent"
