@@ -73,11 +73,10 @@ class Folder:
             return
         if not S_ISREG(stat.st_mode):  # a pipe would keep its reader waiting
             return
-        print_of_it = f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}"
         if _is_text(path):
-            found[path] = Seen(print_of_it, stat.st_size, stat.st_mtime)
+            found[path] = Seen(_print_of(stat), stat.st_size, stat.st_mtime)
         else:
-            found[_as_text(path)] = Seen(print_of_it, stat.st_size, stat.st_mtime, path)
+            found[_as_text(path)] = Seen(_print_of(stat), stat.st_size, stat.st_mtime, path)
 
     def _stays_inside(self, link: str | Path) -> bool:
         target, root = os.path.realpath(link), os.path.realpath(self.path)
@@ -85,18 +84,25 @@ class Folder:
 
     def read(self, path: str, seen: Seen) -> bytes:
         """The bytes of one file. Raises ContentError: too large, unreadable, gone meanwhile, leads out by now."""
-        whole = self.path / (seen.name or path)
+        whole = f"{self.path}/{seen.name or path}"
         try:
             with open(whole, "rb", opener=_opener) as file:
-                if not self._stays_inside(whole):
+                stat = os.fstat(file.fileno())
+                if _print_of(stat) != seen.stat and not self._stays_inside(whole):  # not the file that was seen inside
                     raise ContentError("cannot be read: it leads out of the source's folder")
-                content = file.read(LARGEST + 1) if seen.size <= LARGEST else b""
+                content = file.read(min(stat.st_size, LARGEST) + 1)
+                if len(content) > stat.st_size:  # it grows
+                    content += file.read(LARGEST)
         except OSError as error:
             raise ContentError(f"cannot be read: {(error.strerror or str(error)).lower()}") from error
-        size = max(seen.size, len(content))
+        size = max(stat.st_size, len(content))
         if size > LARGEST:
             raise ContentError(f"{size / 1e6:.0f} MB: {LARGEST // 1_000_000} are the most", code="too-large")
         return content
+
+
+def _print_of(stat: os.stat_result) -> str:
+    return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}"
 
 
 def _opener(path: str, flags: int) -> int:
