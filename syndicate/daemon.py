@@ -19,7 +19,7 @@ from syndicate.pipeline import App, deliver_channel, look, mail_letters
 from syndicate.publish import publish_if_changed
 from syndicate.slots import next_daily, next_slots
 from syndicate.sources.folder import Folder
-from syndicate.store import letters, subscribers
+from syndicate.store import articles, letters, pauses, subscribers
 from syndicate.store.owners import FileLock
 from syndicate.subscriber import Signer, State
 from syndicate.ticker import Job, Ticker
@@ -131,9 +131,12 @@ class _Looking:
             return
         report = await look(app)
         if self._say:
-            for line in after_pass(report, {}, app.settings):
+            ready = (await app.store.read(articles.counts)).get("ready", 0)
+            paused = await app.store.read(pauses.standing)
+            for line in after_pass(report, {}, app.settings, app.clock.now(), ready=ready, paused=paused):
                 self._say(line)
-            self._say = None
+            if not report.scanned.unsettled:  # else the words about the first look come with the next pass
+                self._say = None
         elif report.scanned.changed or report.planned or report.frozen:
             log.info(
                 "looked", files=report.scanned.files, parsed=report.scanned.parsed, released=report.scanned.released,

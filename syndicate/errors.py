@@ -1,15 +1,15 @@
 """Everything that can go wrong, on one screen.
 
-    SyndicateError
-    |-- ConfigError           the configuration, every problem at once          exit 2
-    |-- UsageError            what was typed                                    exit 2
-    |-- ContentError          one file that cannot be understood: line and reason
-    |-- SourceError           a source that cannot be read as a whole
-    |-- StoreError            the database: locked, full, read-only, foreign, newer
-    `-- DeliveryError         one attempt to send
-        |-- Refused           never again: the answer is final
-        |-- Unavailable       later: nothing was accepted for certain (`retry_after`, `pauses`)
-        `-- InDoubt           bytes left and no answer came: nobody knows
+SyndicateError
+|-- ConfigError           the configuration, every problem at once          exit 2
+|-- UsageError            what was typed                                    exit 2
+|-- ContentError          one file that cannot be understood: line and reason
+|-- SourceError           a source that cannot be read as a whole
+|-- StoreError            the database: locked, full, read-only, foreign, newer
+`-- DeliveryError         one attempt to send
+    |-- Refused           never again: the answer is final
+    |-- Unavailable       later: nothing was accepted for certain (`retry_after`, `pauses`)
+    `-- InDoubt           bytes left and no answer came: nobody knows
 """
 
 from __future__ import annotations

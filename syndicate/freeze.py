@@ -17,12 +17,13 @@ from syndicate import letter
 from syndicate.article import Article
 from syndicate.config import DigestSettings, EmailSettings, Settings
 from syndicate.edition import Contents, fill
+from syndicate.errors import SyndicateError
 from syndicate.letter import Rendered
 from syndicate.logs import get
 from syndicate.pacing import span
 from syndicate.render import Templates
 from syndicate.slots import last_slot
-from syndicate.store import articles, checks, editions, freezing, letters
+from syndicate.store import articles, checks, editions, freezing, letters, pauses
 from syndicate.store.database import Store
 
 log = get(__name__)
@@ -146,7 +147,15 @@ async def freeze_due(press: Press, store: Store, now: datetime) -> list[str]:
         if window.due is not Due.FREEZE:
             await store.write(_pass_over, press, digest, window, now)
             log.info("no edition", digest=digest.name, reason=window.reason)
-        elif await freeze(press, store, digest, window, now) is not None:
+            continue
+        try:
+            delivery = await freeze(press, store, digest, window, now)
+        except (SyndicateError, ValueError) as error:  # a broken template: this digest waits, all else goes on
+            log.error("no edition", digest=digest.name, error=str(error))
+            await store.write(pauses.by_fault, f"{pauses.NOT_MADE}{digest.name}", str(error), now)
+            continue
+        await store.write(pauses.heal, f"{pauses.NOT_MADE}{digest.name}")
+        if delivery is not None:
             made.append(window.contents.slug)
     return made
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from syndicate.config import Settings
-from syndicate.store import articles, checks, deliveries, editions, feedstates, letters, pauses, subscribers
+from syndicate.store import articles, checks, deliveries, editions, feedstates, highwater, letters, pauses, subscribers
 
 DARK = timedelta(hours=2)  # a page that has not answered so long is a problem
 OVERDUE = 900  # seconds after which something due is a problem
@@ -18,7 +18,8 @@ OVERDUE = 900  # seconds after which something due is a problem
 def status(connection: Connection, settings: Settings, now: datetime) -> dict[str, Any]:
     """The contract's object: counts, what is paused, how long something waits that is due, and the problems."""
     oldest = deliveries.oldest_due(connection, now)
-    paused = {key.removeprefix("digest:"): reason for key, reason in pauses.standing(connection).items()}
+    standing = pauses.standing(connection)
+    paused = {key.removeprefix("digest:"): why for key, why in standing.items() if not key.startswith(pauses.NOT_MADE)}
     overdue = max(0, round((now - oldest).total_seconds())) if oldest else 0
     return {
         "articles": articles.counts(connection),
@@ -48,11 +49,17 @@ def _problems(connection: Connection, paused: Mapping[str, str], overdue: int, n
             f"review.check_url: {count} pages have not answered for two hours, such as {page}: is"
             " sources.article_url right, and the site deployed? `syndicate approve` releases an article all the same"
         )
+    faults = set(pauses.faults(connection))
     held = articles.held_by(connection, "max-new")
     if held:
         yield f"review.max_new: {len(held)} articles came at once and are held: `syndicate approve --rule max-new`"
-    for key in pauses.faults(connection):
-        yield f"{key}: paused by a fault: {paused[key]}; `syndicate resume {key}` tries at once"
+    for key, reason in pauses.standing(connection).items():
+        if key.startswith(pauses.NOT_MADE):
+            yield f"digests.{key.removeprefix(pauses.NOT_MADE)}: its edition cannot be made: {reason}"
+        elif key in faults:
+            yield f"{key}: paused by a fault: {reason}; `syndicate resume {key}` tries at once"
+        elif reason.startswith(highwater.BEHIND):
+            yield reason
     unknown = {name: n for name, states in deliveries.counts(connection).items() if (n := states.get("unknown"))}
     for name, count in unknown.items():
         mend = "`syndicate deliveries --state unknown` lists them, `deliveries resolve ID` settles one"

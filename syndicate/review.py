@@ -117,6 +117,11 @@ def _rejections(said: Manuscript, rules: Rules, now: datetime, expires: datetime
         yield f"expired: on {said.expires}"
 
 
+def unknown_fields(required: tuple[str, ...]) -> list[str]:
+    """Those of `review.require` that are no field known here."""
+    return [name for name in required if _folded(name) not in _FIELDS]
+
+
 def _missing(said: Manuscript, required: tuple[str, ...]) -> Iterator[str]:
     for name in required:
         ours = _FIELDS.get(_folded(name))

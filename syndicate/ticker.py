@@ -5,6 +5,7 @@ The database alone says what is due, so a late, doubled or missed tick does no h
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
@@ -22,6 +23,7 @@ class Ticker:
     """Runs each job every so many seconds; a job that still runs is not started a second time."""
 
     def __init__(self, jobs: Mapping[str, tuple[float, Job]]) -> None:
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a job that still runs is no news
         # A second's lateness is APScheduler's default to drop a run for good: late runs happen here, once.
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from syndicate.config import Settings
 from syndicate.health import live_channels
 from syndicate.pacing import span
 from syndicate.pipeline import Report
+from syndicate.slots import next_slots
+from syndicate.store.pauses import EVERYTHING, NOT_MADE
 
 Counts = Mapping[str, Mapping[str, int]]
 
 
-def after_pass(report: Report, done: Counts, settings: Settings) -> Iterator[str]:
-    """The lines printed by `run --once`, and by the daemon after its first pass."""
+def after_pass(
+    report: Report, done: Counts, settings: Settings, now: datetime, *, ready: int, paused: Mapping[str, str]
+) -> Iterator[str]:
+    """The lines printed by `run --once`, and by the daemon after its first pass; `ready` counts all ready articles."""
     scanned, published = report.scanned, report.published
     if scanned.first:
-        yield from _after_baseline(report, settings)
+        yield from _after_baseline(report, settings, now, ready)
     else:
         released = f"{scanned.released} {'article' if scanned.released == 1 else 'articles'} released"
         yield f"{_files(scanned.files)}, {scanned.parsed} read, {released}"
@@ -27,6 +31,10 @@ def after_pass(report: Report, done: Counts, settings: Settings) -> Iterator[str
     for name, states in done.items():
         told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         yield f"{name}: {told}"
+    for name, reason in paused.items():
+        if name.startswith(NOT_MADE):
+            continue  # told as a problem
+        yield f"paused: {'everything' if name == EVERYTHING else name}: {reason}"
     yield from _rehearsal(settings)
 
 
@@ -48,17 +56,16 @@ def _hints(report: Report, settings: Settings) -> Iterator[str]:
         yield f"no file in {folders} matches sources.include: is sources.path the folder of your articles?"
 
 
-def _after_baseline(report: Report, settings: Settings) -> Iterator[str]:
-    scanned = report.scanned
-    yield f"First look: {_files(scanned.files)}, {_articles(scanned.released)} ready."
+def _after_baseline(report: Report, settings: Settings, now: datetime, ready: int) -> Iterator[str]:
+    yield f"First look: {_files(report.scanned.files)}, {_articles(ready)} ready."
     yield "They are in the feeds; none of them will be announced."
     yield "  see one as it would go out     syndicate preview ARTICLE --channel linkedin"
     yield "  announce one on purpose        syndicate send ARTICLE --to linkedin,email"
     yield "  all of them, with verdicts     syndicate articles"
-    yield f"The next new article: {_next(settings)}"
+    yield f"The next new article: {_next(settings, now)}"
 
 
-def _next(settings: Settings) -> str:
+def _next(settings: Settings, now: datetime) -> str:
     delay = settings.review.delay
     after = f"{span(delay)} after it is seen" if delay > timedelta(0) else "as soon as it is seen"
     parts = ["goes into the feeds at once"]
@@ -71,7 +78,11 @@ def _next(settings: Settings) -> str:
             limits.append(f"between {pace.hours}")
         told = f" ({', '.join(limits)})" if limits else ""
         parts.append(f"is a candidate for LinkedIn {after}{told}")
-    parts += [f"stands in the next edition of {digest.name} ({digest.schedule})" for digest in settings.digests]
+    zone = settings.site.zone
+    for digest in settings.digests:
+        slots = next_slots(digest.schedule, zone, now, 1)
+        when = f"{slots[0].astimezone(zone):%a %d %b %H:%M}" if slots else digest.schedule
+        parts.append(f"stands in the next edition of {digest.name} ({when})")
     return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1] + "."
 
 

@@ -29,7 +29,7 @@ def findings(session: Session, online: bool) -> Iterator[Finding]:
     settings = session.settings
     from syndicate import config
 
-    problems = config.problems_at_start(settings)
+    problems = [*config.problems_at_start(settings), *session.unknown_fields()]
     for problem in problems:
         yield Finding("configuration", False, str(problem), is_configuration=True)
     if not problems:

@@ -56,7 +56,7 @@ async def _once(session: Session) -> int:
     from syndicate.app import open_app
     from syndicate.cli.progress import progress, stop_on_signals
     from syndicate.pipeline import run_pass
-    from syndicate.store import deliveries, pauses
+    from syndicate.store import articles, deliveries, highwater, pauses
 
     async with open_app(session.settings, session.clock, "once") as app, stop_on_signals(app):
         begun = app.clock.now()
@@ -65,14 +65,17 @@ async def _once(session: Session) -> int:
         troubled = await app.store.read(deliveries.troubled_since, begun)
         faults = await app.store.read(pauses.faults)
         done = await app.store.read(deliveries.counts)
+        standing = await app.store.read(pauses.standing)
+        faults += [key for key, why in standing.items() if why.startswith(highwater.BEHIND)]
         if session.json:
             session.document(_as_json(report, done, [*report.scanned.problems, *troubled]))
         elif session.verbosity >= 0:  # from cron, -q leaves only what is wrong
             from syndicate.words import after_pass
 
-            for line in after_pass(report, done, app.settings):
+            ready = (await app.store.read(articles.counts)).get("ready", 0)
+            for line in after_pass(report, done, app.settings, begun, ready=ready, paused=standing):
                 session.result(line)
-        for trouble in (*report.scanned.problems, *troubled, *(f"{key}: paused by a fault" for key in faults)):
+        for trouble in (*report.scanned.problems, *troubled, *(f"{key}: {standing[key]}" for key in faults)):
             session.warn(f"problem: {trouble}")
         return 1 if report.scanned.problems or troubled or faults else 0
 

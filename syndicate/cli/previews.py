@@ -55,6 +55,15 @@ def of_digest(session: Session, store: Store, digest: DigestSettings) -> Preview
     return _letter(payload)
 
 
+def has_articles(session: Session, store: Store, digest: DigestSettings) -> bool:
+    """Whether an edition made now would hold anything."""
+    from syndicate.app import press
+    from syndicate.freeze import window_by_hand
+
+    made = press(session.settings)
+    return made is not None and bool(store.read_now(window_by_hand, made, digest, session.clock.now()).contents.cards)
+
+
 def of_article(session: Session, store: Store, reference: str, channel: str) -> Preview:
     """One article on one channel."""
     from syndicate.store import articles

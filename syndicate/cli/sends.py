@@ -213,6 +213,11 @@ def show_digest(session: Session, wanted: DigestSettings) -> None:
 
     store = session.ledger()
     try:
+        if not previews.has_articles(session, store, wanted):
+            session.say(f"{wanted.name}: nothing to send")
+            if session.json:
+                session.document([])
+            return
         people = store.read_now(subscribers.audience, wanted.name)
         shown = previews.of_digest(session, store, wanted)
     finally:

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from syndicate.errors import ConfigError, UsageError
+from syndicate.errors import ConfigError, Problem, UsageError
 
 if TYPE_CHECKING:
     from syndicate.clock import SystemClock
@@ -68,10 +68,20 @@ class Session:
         """The settings, if nothing in them forbids to run. Raises ConfigError."""
         from syndicate import config
 
-        problems = config.problems_at_start(self.settings)
+        problems = [*config.problems_at_start(self.settings), *self.unknown_fields()]
         if problems:
             raise ConfigError(problems)
         return self.settings
+
+    def unknown_fields(self) -> list[Problem]:
+        """What `review.require` names that no article can have: nothing would ever be ready."""
+        required = self.settings.review.require
+        if required == ("title",):  # as nearly always: the names need not be loaded
+            return []
+        from syndicate.review import unknown_fields
+
+        unknown = "is no field that is known here: see docs/front-matter.md"
+        return [Problem("review.require", f"{name!r} {unknown}") for name in unknown_fields(required)]
 
     def ledger(self) -> Store:
         """The database alone."""

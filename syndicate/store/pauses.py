@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, select, update
 from syndicate.store.schema import pauses
 
 EVERYTHING = "all"
+NOT_MADE = "edition:"  # and a digest: its edition cannot be made; pauses nothing, is a problem until it can
 PROBE = timedelta(minutes=15)
 
 

@@ -248,3 +248,53 @@ def test_the_daemon_hears_of_a_new_file_long_before_its_next_look(tmp_path):
         until(lambda: room.articles().get("900-walk.md"), "the first look", within=20)
         room.write(1, "one.md")
         until(lambda: room.outbox("linkedin"), "a post of the new file", within=10)
+
+
+def test_a_broken_subject_holds_up_its_digest_and_nothing_else(tmp_path):
+    weekly = {"name": "weekly", "schedule": "0 9 * * FRI"}
+    room = Newsroom(
+        tmp_path,
+        email={"live": False},
+        digests=[weekly | {"subject": "{{ articles[0].nosuch.deeper }}"}],
+        linkedin={"live": False, **NO_PACE},
+    )
+    room.run("run", "--once", now=FRIDAY)
+    room.run("subscribers", "add", "ada@readers.example", now=FRIDAY)
+    room.write(1)
+    late = FRIDAY + timedelta(minutes=30)
+    room.run("run", "--once", now=late)
+    room.write(2)
+    after = FRIDAY + timedelta(minutes=61)
+    broken = room.run("run", "--once", now=after, code=1)
+    assert "nosuch" in broken.err
+    assert {one["state"] for one in room.deliveries("linkedin")} == {"rehearsed"}
+    status = room.ask("status", now=after)
+    assert any(problem.startswith("digests.weekly") for problem in status["problems"])
+    assert status["paused"] == {}
+    room.configure(digests=[weekly])
+    room.run("run", "--once", now=after + timedelta(minutes=1))
+    assert [one["state"] for one in room.deliveries("email")] == ["rehearsed"]
+    assert room.ask("status", now=after)["problems"] == []
+
+
+def test_a_required_field_that_does_not_exist_is_a_wrong_configuration(tmp_path):
+    room = Newsroom(tmp_path, review={"require": ["title", "nonsense"]})
+    refused = room.run("run", "--once", now=FRIDAY, code=2)
+    assert "review.require" in refused.err and "nonsense" in refused.err
+    assert room.command("check").code == 2
+
+
+def test_a_pause_is_told_by_the_pass_that_keeps_to_it(tmp_path):
+    room = Newsroom(tmp_path, linkedin={"live": False, **NO_PACE})
+    room.run("run", "--once", now=FRIDAY)
+    room.run("pause", "linkedin", "--because", "the office moves", now=FRIDAY)
+    room.write(1)
+    told = room.run("run", "--once", now=FRIDAY + timedelta(minutes=1))
+    assert "paused: linkedin: the office moves" in told.out
+
+
+def test_a_dry_run_with_nothing_to_send_is_no_mistake(tmp_path):
+    room = Newsroom(tmp_path, email={"live": False}, digests=[{"name": "weekly"}])
+    room.run("run", "--once", now=FRIDAY)
+    assert "nothing to send" in room.run("digest", "weekly", "--dry-run", now=FRIDAY).err
+    assert room.ask("digest", "weekly", "--dry-run", now=FRIDAY) == []
