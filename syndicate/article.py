@@ -96,6 +96,5 @@ def public_address(pattern: str, *, site_url: str, link: str | None, slug: str, 
     site = site_url.rstrip("/")
     if link and (whole := _joined(site, link)):
         return whole
-    return pattern.format(
-        site_url=site, slug=quote(slug), path=quote(path), year=f"{day:%Y}", month=f"{day:%m}", day=f"{day:%d}"
-    )
+    year, month, of_month = day.isoformat()[:10].split("-")
+    return pattern.format(site_url=site, slug=quote(slug), path=quote(path), year=year, month=month, day=of_month)

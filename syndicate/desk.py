@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -236,12 +236,14 @@ class Desk:
 
     def _ruled(self, entry: Entry, judgement: Judgement, sweep: Sweep) -> Entry:
         """The entry with its verdict; one that becomes ready for the first time is released."""
-        ruled = replace(entry, state=judgement.state, reasons=judgement.reasons, look_again_at=judgement.look_again)
-        if judgement.state in (State.DRAFT, State.SCHEDULED) and entry.entered is None:
-            return replace(ruled, baseline=False)  # it comes out after the baseline, whenever that will be
-        if judgement.state is not State.READY or entry.entered is not None:
-            return ruled
-        return replace(ruled, released=self._released(entry, sweep), entered=sweep.now, delay_from=sweep.now)
+        changes: dict[str, Any] = {}
+        if entry.entered is None and judgement.state is State.READY:
+            changes = {"released": self._released(entry, sweep), "entered": sweep.now, "delay_from": sweep.now}
+        elif entry.entered is None and judgement.state in (State.DRAFT, State.SCHEDULED):
+            changes = {"baseline": False}  # it comes out after the baseline, whenever that will be
+        return replace(
+            entry, state=judgement.state, reasons=judgement.reasons, look_again_at=judgement.look_again, **changes
+        )
 
     def _released(self, entry: Entry, sweep: Sweep) -> datetime:
         """Now; in a source's first scan its created date, else published, never later than now."""

@@ -25,7 +25,7 @@ from syndicate.store import articles, feedstates, ledger
 from syndicate.store.articles import Known
 from syndicate.store.database import Store
 
-BATCH = 200  # files read at a time; a first scan commits each batch, all of it baseline
+BATCH = 1_000  # files read at a time; a first scan commits each batch (which rewrites the pages of every index)
 OUTAGE_SHARE = 0.3
 OUTAGE_LEAST = 3  # so few missing files are no outage, however small the folder
 
