@@ -10,10 +10,10 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -47,7 +47,32 @@ def assert_on_linkedin_once(site: Newsroom, world: LinkedInDouble, count: int) -
     return ready
 
 
-def assert_posted_once(site: Newsroom, world: LinkedInDouble, count: int) -> None:
+def settle_quarantined(site: Newsroom, world: LinkedInDouble, now: datetime) -> set[str]:
+    """Do as a person does with rows at which the program died three times (rule 6); returns their articles."""
+    settled = set()
+    for row in site.deliveries("linkedin"):
+        if row["state"] in ("unknown", "held"):
+            assert "the program died 3 times" in row["error"], row
+            settled.add(row["subject"])
+            url = site.ask("articles", "show", row["subject"])["url"]
+            there = next((post for post in world.posts if post.card and post.card["source"] == url), None)
+            if row["state"] == "held":
+                assert there is None, row
+                site.run("approve", row["subject"], now=now)
+            elif there is None:
+                site.run("deliveries", "resolve", str(row["id"]), "--not-sent", now=now)
+                site.run("deliveries", "retry", str(row["id"]), now=now)
+            else:
+                permalink = f"https://www.linkedin.com/feed/update/{there.urn}/"
+                site.run("deliveries", "resolve", str(row["id"]), "--sent", permalink, now=now)
+    if settled:
+        site.run("run", "--once", now=now + timedelta(minutes=1))
+    return settled
+
+
+def assert_posted_once(
+    site: Newsroom, world: LinkedInDouble, count: int, by_hand: Collection[str] = frozenset()
+) -> None:
     """Each article stands on LinkedIn exactly once, and the ledger knows it by its URN."""
     ready = assert_on_linkedin_once(site, world, count)
     rows = {one["subject"]: one for one in site.deliveries("linkedin")}
@@ -55,7 +80,7 @@ def assert_posted_once(site: Newsroom, world: LinkedInDouble, count: int) -> Non
     for post in world.posts:
         assert post.card
         row = rows[ready[post.card["source"]]]
-        assert row["external_id"] == post.urn
+        assert row["external_id"] == post.urn or (row["subject"] in by_hand and row["external_id"] is None)
         assert row["url"] == f"https://www.linkedin.com/feed/update/{post.urn}/"
 
 
@@ -382,7 +407,8 @@ def test_a_storm_of_kills_loses_nothing_and_posts_nothing_twice(
     for turn in range(1, 4):
         site.command("run", "--once", now=end + turn * AFTER_DOUBT)
     site.run("run", "--once", now=end + timedelta(minutes=5))
-    assert_posted_once(site, linkedin, articles)
+    by_hand = settle_quarantined(site, linkedin, end + timedelta(minutes=6))
+    assert_posted_once(site, linkedin, articles, by_hand)
     assert_mailed_once(slow_mail_server.world, readers, repeats=kills * GROUP)
     (edition,) = site.deliveries("email")
     assert (edition["state"], edition["people"]) == ("sent", {"sent": len(readers)}), seed
