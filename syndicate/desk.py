@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
+from posixpath import splitext
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -158,7 +158,7 @@ class Desk:
             site_url=self.settings.site.url,
             link=said.link,
             slug=said.slug,
-            path=str(PurePosixPath(reading.path).with_suffix("")),
+            path=splitext(reading.path)[0],
             day=day,
         )
 

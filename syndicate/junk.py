@@ -317,7 +317,7 @@ def mismatch(manuscript: Manuscript) -> str | None:
 
     Told only where both are in English and long enough that a chance is small.
     """
-    said, body = f"{manuscript.title} {manuscript.description}", manuscript.body
+    said, body = f"{manuscript.description} {manuscript.title}", manuscript.body
     telling = (word for word in said.casefold().split() if len(word) > 3 and word.isalpha() and word not in _COMMON)
     if any(word[:5] in body for word in telling):
         return None  # as nearly all

@@ -6,6 +6,7 @@ Owns the spellings. Never mends a date, never guesses between day and month, nev
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 
 _MONTHS = {
@@ -53,6 +54,7 @@ _SPELLINGS = tuple(
         rf"(?P<first>\d{{1,2}})[/-](?P<other>\d{{1,2}})[/-]{_YEAR}{_CLOCK}{_ZONE}",
     )
 )
+_PLAIN_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EPOCH = re.compile(r"\d{10}(?:\d{3})?")
 _HOURS = {
     "z": 0, "utc": 0, "gmt": 0, "ut": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6,
@@ -66,6 +68,9 @@ def when(text: str, zone: tzinfo) -> str | None:
     text = text.strip()
     if len(text) > 100:
         return None
+    if _PLAIN_DAY.fullmatch(text):  # as most are
+        with suppress(ValueError):
+            return date.fromisoformat(text).isoformat()
     try:
         if _EPOCH.fullmatch(text):
             seconds = int(text) / (1000 if len(text) == 13 else 1)

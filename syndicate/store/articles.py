@@ -18,6 +18,7 @@ from syndicate.store.schema import articles, settings, sources
 
 _TUPLES = {"authors", "tags", "channels", "repairs"}
 _TOLD = [field.name for field in fields(Manuscript) if field.name != "body"]
+_json = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` makes an encoder at each call
 _HEAD = [column for column in articles.c if column.name != "body"]
 
 
@@ -146,10 +147,10 @@ def _values(entry: Entry) -> dict[str, Any]:
         "id": entry.id, "source": entry.source, "path": entry.path, "stat": entry.stat, "hash": entry.hash,
         "state": entry.state.value, "missed_at": None, "guid": said.guid, "slug": said.slug,
         "stated": said.published or said.created, "url": entry.url, "title_key": entry.title_key,
-        "reasons": json.dumps(entry.reasons, ensure_ascii=False), "look_again_at": entry.look_again_at,
+        "reasons": _json(entry.reasons), "look_again_at": entry.look_again_at,
         "first_seen": entry.first_seen, "updated": entry.updated, "released": entry.released,
         "entered": entry.entered, "baseline": entry.baseline, "delay_from": entry.delay_from,
-        "delay_restarts": entry.delay_restarts, "fields": json.dumps(told, ensure_ascii=False), "body": said.body,
+        "delay_restarts": entry.delay_restarts, "fields": _json(told), "body": said.body,
     }  # fmt: skip
 
 
@@ -252,7 +253,7 @@ def entry_of(row: AnyRow) -> Entry:
 
 def standing(row: AnyRow) -> Standing:
     """One full row without what its file says."""
-    return Standing(*(getattr(row, field.name) for field in fields(Standing)))
+    return Standing(*(getattr(row, name) for name in Standing._fields))
 
 
 def article_of(row: AnyRow) -> Article:

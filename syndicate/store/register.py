@@ -7,9 +7,10 @@ second of two new files meets the first. Nothing is written here.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from functools import lru_cache
+from typing import NamedTuple, Protocol
 from uuid import UUID, uuid5
 
 from sqlalchemy import ColumnElement, Connection, literal_column, select
@@ -24,9 +25,8 @@ AT_ONCE = 500  # values in one statement
 _INDEXED = ("path", "guid", "hash", "slug", "title_key", "url")
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A row of the catalogue, without what its file says."""
+class Standing(NamedTuple):
+    """A row of the catalogue, without what its file says. A tuple: two are made for each new file."""
 
     id: str
     source: str
@@ -88,7 +88,7 @@ class Rival(Protocol):
     def state(self) -> State: ...
 
 
-_COLUMNS = [articles.c[field.name] for field in fields(Standing)]
+_COLUMNS = [articles.c[name] for name in Standing._fields]
 
 
 class Register:
@@ -144,7 +144,7 @@ class Register:
     def _displace(self, here: Standing | None, by: Standing) -> None:
         if here is not None and here.id != by.id:
             self.displaced.append(here.id)
-            self._put(replace(here, state="gone"))
+            self._put(here._replace(state="gone"))
 
     def _new_id(self, source: str, path: str) -> str:
         """uuid5 of source and first path, counted on where an earlier article began at the same path."""
@@ -164,7 +164,7 @@ class Register:
     def note(self, rival: Rival) -> None:
         """This article was judged: those that follow meet it as it is now."""
         if row := self._rows.get(rival.id):
-            self._put(replace(row, state=rival.state.value, url=rival.url, title_key=rival.title_key))
+            self._put(row._replace(state=rival.state.value, url=rival.url, title_key=rival.title_key))
 
     def twin(self, rival: Rival, window: timedelta, *, is_new: bool) -> str | None:
         """Path of another article with the same title that was first seen within `window` before this one.
@@ -211,6 +211,7 @@ class Register:
                 yield row
 
 
+@lru_cache(maxsize=2_000)  # each is asked for twice
 def _numbered_id(source: str, path: str, count: int) -> str:
     return str(uuid5(NAMESPACE, f"{source}\n{path}" + (f"\n{count}" if count else "")))
 
@@ -235,7 +236,7 @@ def _as_now(file: File, article: str, row: Standing | None, now: datetime) -> St
             now,
         )
     state = State.REJECTED.value if row.state == "gone" else row.state
-    return replace(row, path=file.path, state=state, hash=file.hash, guid=said.guid, slug=said.slug, stated=stated)
+    return row._replace(path=file.path, state=state, hash=file.hash, guid=said.guid, slug=said.slug, stated=stated)
 
 
 def _age(row: Standing) -> tuple[datetime, str]:
