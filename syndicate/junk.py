@@ -222,7 +222,7 @@ _TASK = _compiled(
 )
 
 # What every phrase that counts always holds, in Markdown too: a machine that refuses says "I", and an error says so.
-_SPEAKS_OF_ITSELF = re.compile(r"i(?<![^\W_].)(?![^\W_])")
+_SPEAKS_OF_ITSELF = re.compile(r"i(?<![^\W_].)(?![^\W_]|\.)")  # not "i.example.org"
 _HINTS = ("error", "lorem", "sample")
 
 # --- judging ----------------------------------------------------------------------------------------------------------
@@ -230,31 +230,28 @@ _HINTS = ("error", "lorem", "sample")
 
 def evidence(manuscript: Manuscript) -> tuple[Evidence, ...]:
     """What speaks for junk, at most one piece for each code; empty for an article. Bounded work for any body."""
-    title, description = _straight(plain(manuscript.title)), _straight(plain(manuscript.description))[:_LOOKED_AT]
-    words = manuscript.words or count_words(manuscript.body)
-    body = _straight(_told(manuscript.body, words))[:_LOOKED_AT]
-    kind = When.ALWAYS
-    if words <= SHORT:
-        told = (title, _straight(manuscript.subtitle), description, body)
-        kind = When.TASK if any(map(_TASK.search, told)) else When.SHORT
+    title, words = _straight(plain(manuscript.title)), manuscript.words or count_words(manuscript.body)
+    body = manuscript.body if words <= SHORT else manuscript.body[:_BEGINNING]
     found: dict[str, Evidence] = {}
-    for one in (
-        *_phrases(kind, "title", title, _TITLE_RULES),
-        *_phrases(When.ALWAYS, "title", title, _RULES),
-        *_phrases(kind, "description", description, _RULES),
-        *_phrases(kind, "body", body, _RULES),
-        *_leftovers(title, body, words),
-    ):
+    pieces = _phrases(When.ALWAYS, "title", title, _TITLE_RULES)
+    if words <= SHORT or _is_hinted(f"{title}\n{manuscript.description}\n{body}"):
+        pieces = _looked_through(manuscript, title, body, words)
+    for one in pieces:
         found.setdefault(one.code, one)
     return tuple(found.values())
 
 
-def _told(body: str, words: int) -> str:
-    """The text that a body is judged by: of a long one only its beginning, and none where no phrase can be in it."""
+def _looked_through(manuscript: Manuscript, title: str, source: str, words: int) -> Iterator[Evidence]:
+    description, body = _straight(plain(manuscript.description))[:_LOOKED_AT], _straight(to_text(source))[:_LOOKED_AT]
+    kind = When.ALWAYS
     if words <= SHORT:
-        return to_text(body)
-    beginning = body[:_BEGINNING]
-    return to_text(beginning) if _is_hinted(beginning) else ""
+        told = (title, _straight(manuscript.subtitle), description, body)
+        kind = When.TASK if any(map(_TASK.search, told)) else When.SHORT
+    yield from _phrases(kind, "title", title, _TITLE_RULES)
+    yield from _phrases(When.ALWAYS, "title", title, _RULES)
+    yield from _phrases(kind, "description", description, _RULES)
+    yield from _phrases(kind, "body", body, _RULES)
+    yield from _leftovers(title, body, words)
 
 
 def _is_hinted(text: str) -> bool:
