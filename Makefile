@@ -1,11 +1,11 @@
-# make demo | run | test | lint | bench | lock; the first one sets up .venv by itself.
+# make demo | run | test | lint | bench | bench-large | lock; the first one sets up .venv by itself.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARTICLES ?=
 
-.PHONY: demo run test lint bench lock clean
+.PHONY: demo run test lint bench bench-large lock clean
 
 demo: $(READY)
 	@$(BIN)/python examples/demo.py "$(ARTICLES)"
@@ -24,6 +24,9 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python bench/run.py
+
+bench-large: $(READY)
+	$(BIN)/python bench/run.py large
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)'

@@ -1,6 +1,6 @@
 """One job inside a process, a few times over; prints the CPU seconds of the median turn as JSON. For `run.py`.
 
-python bench/parts.py walk COUNT | idle | feeds | digest | linkedin      in a folder with a configuration
+python bench/parts.py walk COUNT | idle | stop | feeds | digest | linkedin      in a folder with a configuration
 """
 
 from __future__ import annotations
@@ -90,11 +90,29 @@ async def idle() -> tuple[float, float]:
     return statistics.median(cpus), statistics.median(walls)
 
 
+async def stop() -> tuple[float, float]:
+    """A first scan: its CPU, and as wall the longest time that the event loop had to wait meanwhile."""
+    waits = []
+
+    async def tick() -> None:
+        while True:
+            begun = time.perf_counter()
+            await asyncio.sleep(0.001)
+            waits.append(time.perf_counter() - begun - 0.001)
+
+    async with app.open_app(SETTINGS, CLOCK, "bench") as newsroom:
+        ticking, cpu = asyncio.create_task(tick()), time.process_time()
+        done = await scan.scan(newsroom.sources, newsroom.store, newsroom.desk, CLOCK.now())
+        ticking.cancel()
+        assert done.first == done.files > 0
+        return time.process_time() - cpu, max(waits)
+
+
 def main(what: str, *arguments: str) -> None:
     if what == "walk":
         cpu, wall = timed(lambda: walk(int(arguments[0])))
-    elif what == "idle":
-        cpu, wall = asyncio.run(idle())
+    elif what in ("idle", "stop"):
+        cpu, wall = asyncio.run(idle() if what == "idle" else stop())
     else:
         cpu, wall = timed({"feeds": run_feeds, "digest": run_digest, "linkedin": run_linkedin}[what]())
     print(json.dumps({"cpu": cpu, "wall": wall, "peak": 0}))

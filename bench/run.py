@@ -1,6 +1,7 @@
 """What things cost: whole processes by the system's own account of them (user + system CPU, peak memory).
 
     make bench                 a table on stdout, and the same in bench/RESULTS.md
+    make bench-large           a source of 100,000 articles, all known: a table on stdout
 
 Medians of three rounds, each round in the same order, so that every ratio is between neighbours in time; compare
 ratios, and figures only inside one run. This process stays small: a child's peak begins at its parent's.
@@ -23,7 +24,7 @@ from pathlib import Path
 import articles
 
 ROUNDS = 3
-FEW, MANY, PEOPLE = 300, 6_900, 2_000
+FEW, MANY, LARGE, PEOPLE = 300, 6_900, 100_000, 2_000
 ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT.parent / "shared" / "corpus" / "magick-news"
 SYNDICATE = (sys.executable, "-m", "syndicate")
@@ -70,6 +71,7 @@ class Row:
     beside: str = ""
     limit: str = ""
     each: int = 0  # of how many things: their share is told as well
+    more: int = 0  # articles than beside: the memory that each of these takes is told
 
 
 def spend(command: tuple[str, ...], folder: Path) -> Cost:
@@ -97,16 +99,20 @@ class Site:
     def command(self, *arguments: str) -> Callable[[], Cost]:
         return lambda: spend((*SYNDICATE, *arguments), self.folder)
 
-    def anew(self, *arguments: str) -> Callable[[], Cost]:
-        """The command with the database and all else as `keep` found it; without it, with none."""
+    def anew(self, job: Callable[[], Cost]) -> Callable[[], Cost]:
+        """The job with the database and all else as `keep` found it; without it, with none."""
 
         def run() -> Cost:
             shutil.rmtree(self.folder / "var", ignore_errors=True)
             if (kept := self.folder / "kept").exists():
                 shutil.copytree(kept, self.folder / "var")
-            return spend((*SYNDICATE, *arguments), self.folder)
+            return job()
 
         return run
+
+    def first(self) -> Callable[[], Cost]:
+        """A first pass."""
+        return self.anew(self.command("run", "--once"))
 
     def keep(self) -> None:
         shutil.copytree(self.folder / "var", self.folder / "kept")
@@ -153,15 +159,17 @@ def rows(folder: Path, double: Double) -> Iterator[Row]:
     yield Row("status", small.command("status"), python, "0.8 s")
     yield Row("run --once, nothing new", small.command("run", "--once"), python, "0.8 s")
     cold = f"run --once, first, {FEW} articles"
-    yield Row(cold, small_cold.anew("run", "--once"), "run --once, nothing new", "2 s")
+    yield Row(cold, small_cold.first(), "run --once, nothing new", "2 s")
     if CORPUS.is_dir():
         real = Site(folder / "real", CORPUS)
-        yield Row(f"the same, {len(list(CORPUS.glob('*.md')))} of the corpus", real.anew("run", "--once"), cold, "2 s")
+        yield Row(f"the same, {len(list(CORPUS.glob('*.md')))} of the corpus", real.first(), cold, "2 s")
     walk = f"scandir and stat, {MANY} files"
     yield Row(walk, large.part("walk", str(MANY)))
     yield Row(f"scan, nothing new, {MANY}", large.part("idle"), walk, "3 x")
-    yield Row(f"run --once, nothing new, {MANY}", large.command("run", "--once"), python)
-    yield Row(f"run --once, first, {MANY} articles", large_cold.anew("run", "--once"), walk, "3 s", MANY)
+    nothing = "run --once, nothing new"
+    yield Row(f"{nothing}, {MANY}", large.command("run", "--once"), nothing, "1 KB", more=MANY - FEW)
+    yield Row(f"run --once, first, {MANY} articles", large_cold.first(), walk, "3 s", MANY)
+    yield Row("its scan, wall: longest stop of the loop", large_cold.anew(large_cold.part("stop")), "", "50 ms")
     if hugo := shutil.which("hugo"):
         blog = folder / "hugo"
         blog.mkdir()
@@ -183,7 +191,23 @@ def rows(folder: Path, double: Double) -> Iterator[Row]:
         site.command("run", "--once")()
         _people(site)
         site.keep()
-        yield Row(f"{PEOPLE} letters {name}", site.anew("digest", "weekly", "--yes"), "", "", PEOPLE)
+        yield Row(f"{PEOPLE} letters {name}", site.anew(site.command("digest", "weekly", "--yes")), "", "", PEOPLE)
+
+
+def rows_large(folder: Path) -> Iterator[Row]:
+    """What a source of so many articles costs, all of them known."""
+    few, many = folder / "few", folder / "many"
+    articles.write(few, FEW)
+    articles.write(many, LARGE)
+    small, large = Site(folder / "small", few), Site(folder / "large", many)
+    for site in (small, large):
+        _say("the first scan")
+        site.command("run", "--once")()
+    walk, nothing = f"scandir and stat, {LARGE} files", "run --once, nothing new"
+    yield Row(walk, large.part("walk", str(LARGE)))
+    yield Row(f"scan, nothing new, {LARGE}", large.part("idle"), walk, "3 x")
+    yield Row(nothing, small.command("run", "--once"))
+    yield Row(f"{nothing}, {LARGE}", large.command("run", "--once"), nothing, "1 KB", more=LARGE - FEW)
 
 
 def _people(site: Site) -> None:
@@ -223,6 +247,8 @@ def table(lines: list[Row], found: dict[str, Cost]) -> Iterator[str]:
         notes = []
         if line.beside:
             notes.append(f"{cost.cpu / max(found[line.beside].cpu, 1e-6):.1f} x {line.beside}")
+        if line.more:
+            notes.append(f"{(cost.peak - found[line.beside].peak) * 1024 / line.more:.2f} KB for each more")
         if line.each:
             notes.append(f"{_seconds(cost.cpu / line.each)} each, {line.each / cost.wall:,.0f} a second")
         yield (
@@ -237,19 +263,22 @@ def _seconds(value: float) -> str:
     return f"{value * 1e3:.1f} ms" if value < 0.1 else f"{value:.2f} s"
 
 
-def main() -> None:
-    begun = time.monotonic()
+def main(*arguments: str) -> None:
+    begun, large = time.monotonic(), arguments == ("large",)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         double = Double(folder)
         try:
-            lines = list(rows(folder, double))
+            lines = list(rows_large(folder) if large else rows(folder, double))
             found = measure(lines)
         finally:
             double.stop()
     text = list(table(lines, found))
     text += ["", f"Medians of {ROUNDS}, Python {sys.version.split()[0]}, {os.cpu_count()} cores; "
              f"measured in {time.monotonic() - begun:.0f} s."]  # fmt: skip
+    if large:
+        print("\n".join(text))
+        return
     if not CORPUS.is_dir():
         text.append("The corpus of real articles is not beside the project: not measured.")
     if not shutil.which("hugo"):
@@ -259,4 +288,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
