@@ -108,8 +108,7 @@ async def _scan_feed(source: WebFeed, store: Store, desk: Desk, now: datetime) -
 async def _scan_folder(source: Folder, store: Store, desk: Desk, now: datetime) -> Scanned:
     await _pull(source, store, now)
     known = await store.read(articles.known, source.name)
-    seen = await asyncio.to_thread(source.look)
-    fresh = [path for path, file in seen.items() if path not in known or known[path].stat != file.stat]
+    seen, fresh = await asyncio.to_thread(_look, source, known)
     settled = [path for path in fresh if _is_settled(seen[path], desk.settings, now)]
     missing = _missing(known, seen)
     result = Scanned(files=len(seen), unsettled=len(fresh) - len(settled))
@@ -134,7 +133,7 @@ async def _scan_folder(source: Folder, store: Store, desk: Desk, now: datetime) 
     if forgets and not missing:
         await store.write(feedstates.forget, source.name, False)
     complete = result.parsed == len(fresh) and not problem
-    found = [known[path].id for path in seen if path in known and known[path].missed_at]
+    found = [one.id for path, one in known.items() if one.missed_at and path in seen]
     changed = await store.write(_finish, source.name, known, missing, found, complete, problem, desk, now)
     return result + Scanned(changed=changed, problems=(problem,) if problem else ())
 
@@ -152,9 +151,15 @@ async def _pull(source: Folder, store: Store, now: datetime) -> None:
     await store.write(feedstates.lag, source.name, reason, now)
 
 
+def _look(source: Folder, known: Mapping[str, Known]) -> tuple[dict[str, Seen], list[str]]:
+    """Every file, and the paths of those that are new or were written to."""
+    seen = source.look()
+    return seen, [path for path, file in seen.items() if (one := known.get(path)) is None or one.stat != file.stat]
+
+
 def _missing(known: Mapping[str, Known], seen: Mapping[str, Seen]) -> dict[str, str]:
     """Articles whose files this look did not find: id -> path."""
-    return {one.id: path for path, one in known.items() if path not in seen}
+    return {known[path].id: path for path in sorted(known.keys() - seen.keys())}
 
 
 def _is_settled(file: Seen, settings: Settings, now: datetime) -> bool:

@@ -32,8 +32,7 @@ class Folder:
         self.name = settings.name
         self.path = settings.path
         self.pulls = settings.pull  # whether a checkout is brought up to date before each scan
-        self._include = _pattern(settings.include)
-        self._exclude = _pattern(settings.exclude)
+        self._wants = _pattern(settings.include, settings.exclude)
 
     def look(self) -> dict[str, Seen]:
         """Every wanted file: path relative to the folder, with "/", -> Seen. Raises SourceError.
@@ -63,7 +62,7 @@ class Folder:
             if not entry.name.startswith(".") and entry.name not in _SKIPPED_FOLDERS:
                 waiting.append((Path(entry.path), path + "/"))
             return
-        if not self._include(path) or self._exclude(path):
+        if not self._wants(path):
             return
         if entry.is_symlink() and not self._stays_inside(entry.path):
             return
@@ -73,7 +72,7 @@ class Folder:
             return
         if not S_ISREG(stat.st_mode):  # a pipe would keep its reader waiting
             return
-        if _is_text(path):
+        if path.isascii() or _as_text(path) == path:
             found[path] = Seen(_print_of(stat), stat.st_size, stat.st_mtime)
         else:
             found[_as_text(path)] = Seen(_print_of(stat), stat.st_size, stat.st_mtime, path)
@@ -110,25 +109,22 @@ def _opener(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def _is_text(path: str) -> bool:
-    return path.isascii() or _as_text(path) == path
-
-
 def _as_text(path: str) -> str:
     """The bytes of a name that are no UTF-8 are written as `\\xe9`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _pattern(globs: tuple[str, ...]) -> Callable[[str], object]:
+def _pattern(include: tuple[str, ...], exclude: tuple[str, ...]) -> Callable[[str], object]:
     """Globs as a shell with `**` has them, matched against the whole relative path; none match nothing."""
-    return re.compile("|".join(_translate(glob) for glob in globs) or r"(?!)").fullmatch
+    wanted, unwanted = ("|".join(map(_translate, globs)) or r"(?!)" for globs in (include, exclude))
+    return re.compile(rf"(?!(?:{unwanted})\Z)(?:{wanted})").fullmatch
 
 
 def _translate(glob: str) -> str:
     out, rest = "", glob
     while rest:
         if rest.startswith("**/"):
-            out, rest = out + "(?:[^/]+/)*", rest[3:]
+            out, rest = out + "(?:[^/]++/)*", rest[3:]
         elif rest.startswith("**"):
             out, rest = out + ".*", rest[2:]
         elif rest[0] == "*":
