@@ -17,7 +17,6 @@ from syndicate.errors import SyndicateError
 from syndicate.logs import get
 from syndicate.pipeline import App, deliver_channel, look, mail_letters
 from syndicate.publish import publish_if_changed
-from syndicate.slots import next_daily, next_slots
 from syndicate.sources.folder import Folder
 from syndicate.store import articles, letters, pauses, subscribers
 from syndicate.store.owners import FileLock
@@ -25,7 +24,7 @@ from syndicate.subscriber import Signer, State
 from syndicate.ticker import Job, Ticker
 from syndicate.verify import verify
 from syndicate.watch import hints
-from syndicate.words import after_pass
+from syndicate.words import after_pass, upcoming
 
 LEARN_EVERY = 5.0  # seconds between looks for a page or an image to ask for
 SEND_EVERY = 1.0  # seconds between looks for something due
@@ -43,22 +42,12 @@ async def serve(settings: Settings, clock: Clock, say: Say) -> int:
     try:
         async with open_app(settings, clock, "run") as app, _web(app) as address:
             say(f"syndicate runs; stop it with Ctrl-C.{f' Feeds and pages at {address}' if address else ''}")
-            for line in upcoming(settings, clock):
-                say(line)
+            for name, slots in upcoming(settings, clock.now()).items():
+                say(f"{name}: next {slots} ({settings.site.timezone})")
             await _work(app, say)
     finally:
         lock.release()
     return 0
-
-
-def upcoming(settings: Settings, clock: Clock) -> list[str]:
-    """The next three moments of each calendar, in the site's zone."""
-    zone, now = settings.site.zone, clock.now()
-    named = [(f"digest {one.name}", next_slots(one.schedule, zone, now, 3)) for one in settings.digests]
-    if settings.linkedin and settings.linkedin.slots:
-        named.append(("linkedin", next_daily(settings.linkedin.slots, zone, now, 3)))
-    shown = {name: ", ".join(f"{slot.astimezone(zone):%a %d %b %H:%M}" for slot in slots) for name, slots in named}
-    return [f"{name}: next {slots} ({settings.site.timezone})" for name, slots in shown.items() if slots]
 
 
 # --- working ----------------------------------------------------------------------------------------------------------

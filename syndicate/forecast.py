@@ -14,7 +14,7 @@ from syndicate.config import DigestSettings, Settings
 from syndicate.edition import fill
 from syndicate.pacing import Candidate, Choice, Pacing, Past
 from syndicate.slots import last_slot, next_daily, next_slots
-from syndicate.store import articles, deliveries, editions, ledger, letters, pauses
+from syndicate.store import deliveries, editions, ledger, letters, pauses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,15 +141,7 @@ def _digest(connection: Connection, settings: Settings, digest: DigestSettings, 
     slot = _next_slot(connection, settings, digest, now)
     if email is None or slot is None:
         return
-    began = editions.since(connection, digest.name) or now
-    since = letters.channel_since(connection)
-    window = articles.for_edition(
-        connection,
-        after=editions.last(connection, digest.name, email.live),
-        entered_from=max(began, since) if since and email.live else began,
-        released_until=slot,
-    )
-    wanted = [one for one in window if one.manuscript.channels is None or letters.CHANNEL in one.manuscript.channels]
+    wanted = editions.candidates(connection, digest.name, email.live, slot, now)
     filling = fill(
         wanted, editions.used(connection, digest.name), cards=digest.max_articles, headlines=digest.headlines
     )

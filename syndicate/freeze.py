@@ -23,7 +23,7 @@ from syndicate.logs import get
 from syndicate.pacing import span
 from syndicate.render import Templates
 from syndicate.slots import last_slot
-from syndicate.store import articles, checks, editions, freezing, letters, pauses
+from syndicate.store import articles, checks, editions, freezing, pauses
 from syndicate.store.database import Store
 
 log = get(__name__)
@@ -71,15 +71,12 @@ def due_window(connection: Connection, press: Press, digest: DigestSettings, now
     slot = last_slot(digest.schedule, zone, now)
     if slot is None or editions.slot_done(connection, digest.name, slot):
         return None
-    began = editions.since(connection, digest.name) or now
     late = now - slot > digest.late_limit
-    if late and slot < began:
+    if late and slot < (editions.since(connection, digest.name) or now):
         return None
     last = editions.last(connection, digest.name, press.live)
     after = last[0] if last else None
-    window = articles.for_edition(
-        connection, after=last, entered_from=_baseline(connection, press, began), released_until=slot
-    )
+    window = editions.candidates(connection, digest.name, press.live, slot, now)
     contents = _contents(connection, press, digest, window, slot)
     count = len(contents.cards)
     if late:
@@ -94,7 +91,7 @@ def due_window(connection: Connection, press: Press, digest: DigestSettings, now
 
 def window_by_hand(connection: Connection, press: Press, digest: DigestSettings, now: datetime) -> Window:
     """An edition beside the slots: all ready articles that were in no live edition of this digest."""
-    window = articles.for_edition(connection, after=None, entered_from=None, released_until=now, baseline=True)
+    window = editions.ready(connection, now)
     contents = _contents(connection, press, digest, window, now)
     due = Due.FREEZE if contents.cards else Due.SKIP
     return _window(due, contents, None, None, now, "" if contents.cards else "no ready article that is new to it")
@@ -106,18 +103,11 @@ def _window(
     return Window(due=due, contents=contents, slot=slot, after=after, until=until, reason=reason)
 
 
-def _baseline(connection: Connection, press: Press, began: datetime) -> datetime:
-    """Nothing older than the digest, or than the moment at which email went live, is announced."""
-    since = letters.channel_since(connection)
-    return max(began, since) if since and press.live else began
-
-
 def _contents(
     connection: Connection, press: Press, digest: DigestSettings, window: Sequence[Article], moment: datetime
 ) -> Contents:
-    wanted = [one for one in window if one.manuscript.channels is None or letters.CHANNEL in one.manuscript.channels]
     used = editions.used(connection, digest.name)
-    wanted = checks.dress(connection, wanted, believe=not press.live)
+    wanted = checks.dress(connection, window, believe=not press.live)
     filling = fill(wanted, used, cards=digest.max_articles, headlines=digest.headlines)
     texts = articles.many(connection, [one.id for one in filling.cards])
     whole = {one.id: one for one in checks.dress(connection, texts, believe=not press.live)}
@@ -228,16 +218,22 @@ def render_letter(press: Press, article: Article, now: datetime) -> dict[str, ob
     return compose(press, rendered, article.slug, "articles", now)
 
 
-def _whole(connection: Connection, article: str, *, believe: bool) -> Article | None:
-    found = articles.get(connection, article)
-    return checks.dress(connection, [found], believe=believe)[0] if found else None
+def as_sent(connection: Connection, press: Press, article: Article) -> Article:
+    """An article as a letter shows it: with its picture only where that is there."""
+    return checks.dress(connection, [article], believe=not press.live)[0]
 
 
 async def freeze_planned(press: Press, store: Store, now: datetime) -> None:
     """Freeze the articles that were sent to email by hand and whose moment has come, each as a letter of its own."""
     for delivery, article in await store.read(freezing.planned, now, press.live):
-        whole = await store.read(_whole, article, believe=not press.live)
-        if whole is None:
+        found = await store.read(articles.get, article)
+        if found is None:
             continue
-        payload = await asyncio.to_thread(render_letter, press, whole, now)
+        shown = await store.read(as_sent, press, found)
+        try:
+            payload = await asyncio.to_thread(render_letter, press, shown, now)
+        except (SyndicateError, ValueError) as error:  # a broken template holds up no other letter
+            log.error("no letter", delivery=delivery, error=str(error))
+            await store.write(freezing.refuse, delivery, f"cannot be written: {error}")
+            continue
         await store.write(freezing.freeze_planned, delivery, payload, now)

@@ -29,15 +29,9 @@ def status(connection: Connection, settings: Settings, now: datetime) -> dict[st
         "editions": editions.count(connection),
         "paused": paused,
         "oldest_due_seconds": overdue if oldest else None,
-        "rehearsal": {name: not live for name, live in live_channels(settings).items()},
+        "rehearsal": {name: not live for name, live in settings.channels.items()},
         "problems": list(_problems(connection, paused, overdue, now)),
     }
-
-
-def live_channels(settings: Settings) -> dict[str, bool]:
-    """Which channels are configured, and whether they are live."""
-    named = (("email", settings.email), ("linkedin", settings.linkedin))
-    return {name: table.live for name, table in named if table is not None}
 
 
 def _problems(connection: Connection, paused: Mapping[str, str], overdue: int, now: datetime) -> Iterator[str]:
@@ -70,8 +64,7 @@ def _problems(connection: Connection, paused: Mapping[str, str], overdue: int, n
 
 def as_text(found: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     """The status for people."""
-    live = live_channels(settings)
-    for name, is_live in live.items():
+    for name, is_live in settings.channels.items():
         how = _how(name, settings) if is_live else "rehearsal: nothing leaves the machine"
         yield f"{name:<14}{how}{_paused(found, name)}"
     yield f"{'articles':<14}{_counts(found['articles'])}"

@@ -70,11 +70,9 @@ async def look(app: App, *, asking: bool = False) -> Report:
     With `asking` the world is asked about pages and images in between; the daemon does that beside its passes.
     """
     now = app.clock.now()
-    await note_channels(app, now)
-    scanned = await scan(app.sources, app.store, app.desk, now)
-    published = await publish_if_changed(app.store, app.settings)
+    scanned, published = await _take_in(app, now)
     if asking and await verify(app.store, app.looker, app.desk, now):
-        published = await publish_if_changed(app.store, app.settings)
+        published += await publish_if_changed(app.store, app.settings)
     planned = await plan(app.store, list(app.publics.values()), now)
     frozen = await freeze_due(app.press, app.store, now) if app.press else []
     return Report(scanned=scanned, published=published, planned=planned, frozen=frozen)
@@ -93,11 +91,14 @@ async def note_channels(app: App, now: datetime) -> None:
 
 async def catch_up(app: App) -> Report:
     """scan and publish: what commands for one-off sends need before they choose."""
-    now = app.clock.now()
+    scanned, published = await _take_in(app, app.clock.now())
+    return Report(scanned=scanned, published=published, planned=0, frozen=())
+
+
+async def _take_in(app: App, now: datetime) -> tuple[Scanned, Published]:
     await note_channels(app, now)
     scanned = await scan(app.sources, app.store, app.desk, now)
-    published = await publish_if_changed(app.store, app.settings)
-    return Report(scanned=scanned, published=published, planned=0, frozen=())
+    return scanned, await publish_if_changed(app.store, app.settings)
 
 
 async def send(app: App) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -12,7 +11,7 @@ from sqlalchemy import Connection
 from syndicate import pacing
 from syndicate.crashpoint import crashpoint
 from syndicate.pacing import Choice, Decision, Pacing
-from syndicate.store import ledger, pauses
+from syndicate.store import ledger
 from syndicate.store.database import Store
 
 
@@ -24,15 +23,6 @@ class Paced(Protocol):
 
     @property
     def pacing(self) -> Pacing: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
-    """What stands before one channel."""
-
-    channel: str
-    decisions: tuple[Decision, ...]
-    paused: str | None = None
 
 
 async def plan(store: Store, channels: Sequence[Paced], now: datetime) -> int:
@@ -63,16 +53,3 @@ def _plan(connection: Connection, channels: Sequence[Paced], now: datetime) -> i
 def _decide(connection: Connection, channel: Paced, now: datetime) -> list[Decision]:
     past = ledger.past(connection, channel.name, pacing.day_start(now, channel.pacing.zone))
     return pacing.choose(ledger.candidates(connection, channel.name), past, channel.pacing, now)
-
-
-def outlook(connection: Connection, channels: Sequence[Paced], now: datetime) -> list[Outlook]:
-    """What would be decided now, and why the others wait; stores nothing."""
-    standing = pauses.standing(connection)
-    return [
-        Outlook(
-            channel=channel.name,
-            decisions=tuple(_decide(connection, channel, now)),
-            paused=standing.get(channel.name) or standing.get(pauses.EVERYTHING),
-        )
-        for channel in channels
-    ]

@@ -26,6 +26,10 @@ class Published:
     items: int = 0
     written: tuple[str, ...] = ()
 
+    def __add__(self, later: Published) -> Published:
+        """Both, one after the other."""
+        return Published(later.items or self.items, tuple(dict.fromkeys(self.written + later.written)))
+
 
 async def publish(store: Store, settings: Settings, folder: Path | None = None) -> Published:
     """Write the feeds of the newest ready articles into `folder` (None: where the configuration says).

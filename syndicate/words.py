@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from syndicate.config import Settings
-from syndicate.health import live_channels
 from syndicate.pacing import span
 from syndicate.pipeline import Report
-from syndicate.slots import next_slots
+from syndicate.slots import next_daily, next_slots
 from syndicate.store.pauses import EVERYTHING, NOT_MADE
 
 Counts = Mapping[str, Mapping[str, int]]
@@ -36,6 +35,19 @@ def after_pass(
             continue  # told as a problem
         yield f"paused: {'everything' if name == EVERYTHING else name}: {reason}"
     yield from _rehearsal(settings)
+
+
+def upcoming(settings: Settings, now: datetime) -> dict[str, str]:
+    """The next three moments of each calendar, in the site's zone."""
+    zone = settings.site.zone
+    named = {f"digest {digest.name}": next_slots(digest.schedule, zone, now, 3) for digest in settings.digests}
+    if settings.linkedin and settings.linkedin.slots:
+        named["linkedin"] = next_daily(settings.linkedin.slots, zone, now, 3)
+    return {
+        name: ", ".join(f"{slot.astimezone(zone):%a %Y-%m-%d %H:%M}" for slot in slots)
+        for name, slots in named.items()
+        if slots
+    }
 
 
 def _articles(count: int) -> str:
@@ -87,8 +99,7 @@ def _next(settings: Settings, now: datetime) -> str:
 
 
 def _rehearsal(settings: Settings) -> Iterator[str]:
-    live = live_channels(settings)
-    rehearsing = [name for name, is_live in live.items() if not is_live]
+    rehearsing = [name for name, is_live in settings.channels.items() if not is_live]
     if rehearsing:
         where = settings.data / "outbox"
         yield f"Rehearsal: {', '.join(rehearsing)} would be sent, and is written into {where} instead (live = false)."

@@ -144,10 +144,11 @@ def reject(
 
 
 def _rule(session: Session, ids: list[str], verdict: str, because: str | None, *, quiet: bool = False) -> None:
+    from syndicate.app import paces
     from syndicate.desk import Desk
     from syndicate.publish import publish_if_changed
 
-    desk = Desk(session.settings, public_channels(session.settings))
+    desk = Desk(session.settings, tuple(paces(session.settings)))
     store = session.ledger()
     try:
         store.write_now(desk.rule, ids, verdict, because, session.clock.now(), quiet=quiet)
@@ -156,11 +157,6 @@ def _rule(session: Session, ids: list[str], verdict: str, because: str | None, *
         store.close()
     if session.json:
         session.document([{"id": one, "verdict": verdict} for one in ids])
-
-
-def public_channels(settings: Settings) -> tuple[str, ...]:
-    """Names of the public channels that are configured."""
-    return ("linkedin",) if settings.linkedin else ()
 
 
 def preview(

@@ -91,16 +91,10 @@ def _templates(settings: Settings) -> Iterator[Finding]:
 
 
 def _calendar(session: Session) -> Iterator[Finding]:
-    from syndicate.slots import next_daily, next_slots
+    from syndicate.words import upcoming
 
-    settings = session.settings
-    zone, now = settings.site.zone, session.clock.now()
-    named = [(f"digest {one.name}", next_slots(one.schedule, zone, now, 3)) for one in settings.digests]
-    if settings.linkedin and settings.linkedin.slots:
-        named.append(("linkedin", next_daily(settings.linkedin.slots, zone, now, 3)))
-    for name, slots in named:
-        shown = ", ".join(f"{slot.astimezone(zone):%a %Y-%m-%d %H:%M}" for slot in slots)
-        yield Finding("next", True, f"{name}: {shown or 'each article'} ({settings.site.timezone})")
+    for name, slots in upcoming(session.settings, session.clock.now()).items():
+        yield Finding("next", True, f"{name}: {slots} ({session.settings.site.timezone})")
 
 
 def _channels(settings: Settings) -> Iterator[Finding]:

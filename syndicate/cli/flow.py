@@ -128,9 +128,8 @@ def send(
     session: Session = context.obj
     settings = session.settings if dry_run else session.startable()
     channels = [name.strip() for name in to.split(",") if name.strip()]
-    known = [name for name, there in (("email", settings.email), ("linkedin", settings.linkedin)) if there]
     for name in channels:
-        if name not in known:
+        if name not in settings.channels:
             hint = f"add a table [{name}] to the configuration" if name in CHANNELS else f"one of {', '.join(CHANNELS)}"
             raise UsageError(f"there is no channel {name!r}: {hint}")
     moment = session.moment(at) if at else None

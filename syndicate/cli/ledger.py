@@ -183,7 +183,7 @@ def _key(session: Session, name: str | None) -> str:
     if name is None:
         return pauses.EVERYTHING
     settings = session.settings
-    channels = [c for c, there in (("email", settings.email), ("linkedin", settings.linkedin)) if there]
+    channels = list(settings.channels)
     digests = [digest.name for digest in settings.digests]
     if name in channels:
         return name

@@ -71,12 +71,12 @@ def of_article(session: Session, store: Store, reference: str, channel: str) -> 
     article = store.read_now(articles.find, reference)
     if channel == "email":
         from syndicate.app import press
-        from syndicate.freeze import render_letter
+        from syndicate.freeze import as_sent, render_letter
 
         made = press(session.settings)
         if made is None:
             raise UsageError("there is no [email] in the configuration")
-        return _letter(render_letter(made, article, session.clock.now()))
+        return _letter(render_letter(made, store.read_now(as_sent, made, article), session.clock.now()))
     if channel == "linkedin" and session.settings.linkedin:
         from syndicate.app import linkedin_channel, make_fetcher
         from syndicate.clock import system_chance
@@ -85,9 +85,9 @@ def of_article(session: Session, store: Store, reference: str, channel: str) -> 
         fetcher = make_fetcher(session.settings, session.clock, system_chance())
         linkedin = linkedin_channel(session.settings, session.settings.linkedin, fetcher, session.clock)
         payload = linkedin.compose(announce(article, channel))
-        shown = linkedin.preview(payload)
+        text = linkedin.preview(payload)
         document = {**payload, "body": json.loads(payload["body"])}
-        return Preview(text=shown, html=_page(shown), document=document)
+        return Preview(text=text, html=_page(text), document=document)
     raise UsageError(f"there is no channel {channel!r} in the configuration")
 
 

@@ -59,10 +59,9 @@ async def _find(app: App, references: Sequence[str]) -> list[Article]:
 
 
 async def _ask(session: Session, app: App, chosen: Sequence[Article], channels: Sequence[str], yes: bool) -> None:
-    from syndicate.health import live_channels
     from syndicate.store import subscribers
 
-    live = live_channels(session.settings)
+    live = session.settings.channels
     outside = [name for name in channels if live[name]]
     if not outside:
         return
@@ -145,7 +144,7 @@ def show(session: Session, references: Sequence[str], channels: Sequence[str]) -
 async def test_articles(session: Session, references: Sequence[str], address: str) -> int:
     """One message an article to one address."""
     from syndicate.app import open_app
-    from syndicate.freeze import render_letter
+    from syndicate.freeze import as_sent, render_letter
     from syndicate.pipeline import catch_up
     from syndicate.store import articles as catalogue
 
@@ -153,7 +152,8 @@ async def test_articles(session: Session, references: Sequence[str], address: st
         await catch_up(app)
         assert app.press is not None
         chosen = [await app.store.read(catalogue.find, reference) for reference in references]
-        payloads = [render_letter(app.press, article, app.clock.now()) for article in chosen]
+        shown = [await app.store.read(as_sent, app.press, article) for article in chosen]
+        payloads = [render_letter(app.press, article, app.clock.now()) for article in shown]
         return await _send_tests(session, app, payloads, address)
 
 

@@ -317,6 +317,12 @@ class Settings(Table):
         return self._path
 
     @property
+    def channels(self) -> dict[str, bool]:
+        """The channels that are there, and whether each is live."""
+        tables = {"email": self.email, "linkedin": self.linkedin}
+        return {name: table.live for name, table in tables.items() if table is not None}
+
+    @property
     def output_folder(self) -> Path:
         """Where the feeds are written."""
         return self.feeds.output or self.data / "public"

@@ -7,7 +7,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
+from syndicate.article import Article
 from syndicate.edition import Contents
+from syndicate.store import articles as catalogue
+from syndicate.store import letters
 from syndicate.store.ledger import insert_or_ignore
 from syndicate.store.schema import articles, digests, edition_articles, editions
 
@@ -26,6 +29,31 @@ def digests_differ(connection: Connection, names: Sequence[str]) -> bool:
 def since(connection: Connection, digest: str) -> datetime | None:
     """When the digest began."""
     return connection.scalar(select(digests.c.since).where(digests.c.name == digest))
+
+
+def candidates(connection: Connection, digest: str, live: bool, until: datetime, now: datetime) -> list[Article]:
+    """What the edition of a slot `until` may hold: released after the last one, and nothing older than the digest
+    or than the moment at which email went live. Newest first, without texts.
+    """
+    began = since(connection, digest) or now
+    went_live = letters.channel_since(connection) if live else None
+    window = catalogue.for_edition(
+        connection, after=last(connection, digest, live), entered_from=max(began, went_live or began),
+        released_until=until,
+    )  # fmt: skip
+    return _for_mail(window)
+
+
+def ready(connection: Connection, now: datetime) -> list[Article]:
+    """What an edition beside the slots may hold: every ready article, newest first, without texts."""
+    return _for_mail(
+        catalogue.for_edition(connection, after=None, entered_from=None, released_until=now, baseline=True)
+    )
+
+
+def _for_mail(window: Sequence[Article]) -> list[Article]:
+    """Those whose front matter lets them be mailed (rule 11)."""
+    return [one for one in window if one.manuscript.channels is None or letters.CHANNEL in one.manuscript.channels]
 
 
 def slot_done(connection: Connection, digest: str, slot: datetime) -> bool:

@@ -56,6 +56,15 @@ def planned(connection: Connection, now: datetime, live: bool) -> list[tuple[int
     return [(row.id, row.subject) for row in connection.execute(query.order_by(d.due_at, d.id))]
 
 
+def refuse(connection: Connection, delivery: int, reason: str) -> None:
+    """End a planned letter that cannot be written."""
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id == delivery, deliveries.c.state == "planned")
+        .values(state="failed", reason=reason)
+    )
+
+
 def freeze_planned(connection: Connection, delivery: int, payload: Mapping[str, Any], now: datetime) -> int:
     """Freeze such an article to everybody active; its letters that reached nobody before become due anew."""
     taken = connection.execute(

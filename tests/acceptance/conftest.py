@@ -14,6 +14,7 @@ import pytest
 from tests.acceptance.newsroom import Newsroom
 from tests.doubles.linkedin import LinkedInDouble
 from tests.doubles.smtp import SmtpDouble
+from tests.doubles.website import Website, website
 
 
 class MailServer:
@@ -89,3 +90,33 @@ def newsroom(tmp_path: Path, empty_database: Path) -> Callable[..., Newsroom]:
         return site
 
     return begin
+
+
+class Site:
+    """The public site in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="site", daemon=True)
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        async with website() as self.double:
+            self._ready.set()
+            await self._stop.wait()
+
+    def __enter__(self) -> Website:
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self.double
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+
+@pytest.fixture
+def site() -> Iterator[Website]:
+    with Site() as double:
+        yield double

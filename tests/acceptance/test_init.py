@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pty
 import re
 import socket
 import subprocess
 import sys
-import threading
 import time
 import tomllib
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,39 +17,9 @@ from typing import Any
 import pytest
 
 from tests.acceptance.newsroom import Done, clean_environment, story
-from tests.doubles.website import Website, said, website
+from tests.doubles.website import Website, said
 
 FIRST = date(2026, 2, 1)
-
-
-class Site:
-    """A website double in a thread with a loop of its own."""
-
-    def __init__(self) -> None:
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="website", daemon=True)
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
-        async with website() as self.double:
-            self._ready.set()
-            await self._stop.wait()
-
-    def __enter__(self) -> Website:
-        self._thread.start()
-        assert self._ready.wait(10)
-        return self.double
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-
-@pytest.fixture
-def site() -> Iterator[Website]:
-    with Site() as double:
-        yield double
 
 
 @pytest.fixture

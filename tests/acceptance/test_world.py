@@ -2,50 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
-import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
 from tests.acceptance.newsroom import FRIDAY, NO_PACE, Newsroom, front, until
-from tests.doubles.website import Website, said, website
+from tests.doubles.website import Website, said
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000a49444154789c6300010000"
                     "0500010d0a2db40000000049454e44ae426082")  # fmt: skip
-
-
-class Site:
-    """The public site in a thread of its own."""
-
-    def __init__(self) -> None:
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="site", daemon=True)
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
-        async with website() as self.double:
-            self._ready.set()
-            await self._stop.wait()
-
-    def __enter__(self) -> Website:
-        self._thread.start()
-        assert self._ready.wait(10)
-        return self.double
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-
-@pytest.fixture
-def site() -> Iterator[Website]:
-    with Site() as double:
-        yield double
 
 
 def announcing(folder: Path, site: Website, **settings: object) -> Newsroom:
@@ -298,3 +263,43 @@ def test_a_dry_run_with_nothing_to_send_is_no_mistake(tmp_path):
     room.run("run", "--once", now=FRIDAY)
     assert "nothing to send" in room.run("digest", "weekly", "--dry-run", now=FRIDAY).err
     assert room.ask("digest", "weekly", "--dry-run", now=FRIDAY) == []
+
+
+def test_a_pass_tells_of_all_that_it_wrote(tmp_path, site):
+    site.pages["/there.png"] = said(200, PNG, Content_Type="image/png")
+    room = announcing(tmp_path, site)
+    room.write(1, "one.md", heroImage=f"{site.url}/there.png")
+    told = room.ask("run", "--once", now=FRIDAY + timedelta(minutes=1))
+    assert told["feed_items"] == 2
+    assert set(told["feeds_written"]) == {"feed.xml", "atom.xml", "feed.json"}
+
+
+def test_a_preview_shows_the_picture_that_would_be_sent_and_no_other(tmp_path, site):
+    site.pages["/there.png"] = said(200, PNG, Content_Type="image/png")
+    room = announcing(tmp_path, site, email={"live": False})
+    room.write(1, "one.md", heroImage=f"{site.url}/there.png")
+    room.write(2, "two.md", heroImage=f"{site.url}/missing.png")
+    room.run("run", "--once", now=FRIDAY + timedelta(minutes=1))
+    assert "there.png" in room.ask("preview", "one", "--channel", "email")["html"]
+    assert "missing.png" not in room.ask("preview", "two", "--channel", "email")["html"]
+
+
+def test_a_letter_that_cannot_be_written_fails_alone(tmp_path):
+    templates = tmp_path / "own"
+    templates.mkdir()
+    (templates / "article.mjml").write_text("<mjml>{{ nothing.of.the.kind }}</mjml>", encoding="utf-8")
+    room = Newsroom(
+        tmp_path, templates="own", email={"live": False}, digests=[{"name": "weekly", "schedule": "0 9 * * FRI"}],
+        linkedin={"live": False, **NO_PACE},
+    )  # fmt: skip
+    room.run("run", "--once", now=FRIDAY)
+    room.run("subscribers", "add", "ada@readers.example", now=FRIDAY)
+    room.write(1, "one.md")
+    room.run("run", "--once", now=FRIDAY + timedelta(minutes=1))
+    failed = room.run("send", "one", "--to", "email", now=FRIDAY + timedelta(minutes=2), code=1)
+    assert "cannot be written" in failed.out and "article.mjml" in failed.out
+    room.run("run", "--once", now=FRIDAY + timedelta(minutes=61))
+    assert {one["kind"]: one["state"] for one in room.deliveries("email")} == {
+        "article": "failed",
+        "edition": "rehearsed",
+    }
