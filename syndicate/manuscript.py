@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from syndicate import stated
@@ -212,7 +213,7 @@ class _File:
     def hero_image(self) -> str | None:
         for name, value in self.stated("hero_image"):
             for text in _texts(value, ("image", "src", "url", "path", "href", "file", "filename", "relative")):
-                if image := _image(text):
+                if (image := _image(text)) and _is_address(image):
                     return image
                 self.notes.append(f"{name}: not the address of an image: {text[:80]!r}")
         return None
@@ -355,6 +356,15 @@ def _author(text: str) -> str:
     if first := _EMAIL_FIRST.fullmatch(text):
         return first[1].strip()
     return _one_line(_EMAIL.sub("", _LINK.sub(r"\1", text))).strip(" ,;")
+
+
+def _is_address(text: str) -> bool:
+    """Whether it can be taken apart; "https://[image]/a.png" cannot."""
+    try:
+        urlsplit(text).port  # noqa: B018  # raises for what is none
+    except ValueError:
+        return False
+    return True
 
 
 def _image(text: str) -> str | None:

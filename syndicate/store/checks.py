@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin
 
-from sqlalchemy import Connection, and_, delete, exists, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, literal_column, or_, select, update
 
 from syndicate.article import Article
 from syndicate.store.ledger import insert_or_ignore
@@ -88,8 +88,9 @@ def want_images(connection: Connection, wanted: Sequence[tuple[str, str | None]]
 
 
 def due(connection: Connection, now: datetime, limit: int) -> list[Check]:
-    """What is to be looked up now."""
-    query = select(checks).where(checks.c.due_at <= now).order_by(checks.c.due_at).limit(limit)
+    """What is to be looked up now: a page only while its article waits for it."""
+    wanted = or_(checks.c.what == IMAGE, _is_awaited())
+    query = select(checks).where(checks.c.due_at <= now, wanted).order_by(checks.c.due_at).limit(limit)
     return [Check(row.article, row.what, row.url, row.tries, row.since) for row in connection.execute(query)]
 
 
@@ -132,12 +133,21 @@ def _dressed(article: Article, known: Any, *, believe: bool) -> Article:
 
 
 def image_address(page: str, stated: str | None) -> str | None:
-    """The absolute address of a hero image as stated."""
-    return urljoin(page, stated) if stated else None
+    """The absolute address of a hero image as stated; None for what is no address ("https://[image]/a.png")."""
+    try:
+        return urljoin(page, stated) if stated else None
+    except ValueError:
+        return None
 
 
 def dead_pages(connection: Connection, before: datetime) -> tuple[int, str | None]:
-    """Pages that have not answered since then: how many, and one address."""
-    waiting = and_(checks.c.what == PAGE, checks.c.state != GOOD, checks.c.since <= before)
+    """Pages that are waited for and have not answered since then: how many, and one address."""
+    waiting = and_(checks.c.what == PAGE, checks.c.state != GOOD, checks.c.since <= before, _is_awaited())
     row = connection.execute(select(func.count(), func.min(checks.c.url)).where(waiting)).one()
     return int(row[0]), row[1]
+
+
+def _is_awaited() -> ColumnElement[bool]:
+    """An article that was approved, rejected, withdrawn or removed meanwhile waits for no page."""
+    dark = articles.c.reasons.startswith('["not-live: ', autoescape=True)
+    return exists().where(articles.c.id == checks.c.article, articles.c.state == "scheduled", dark)

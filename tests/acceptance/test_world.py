@@ -59,6 +59,23 @@ def test_a_page_that_stays_dark_is_a_problem_and_a_person_may_overrule_it(tmp_pa
     assert article(room, "one.md")["state"] == "ready"
 
 
+def test_a_page_that_nobody_waits_for_any_more_is_no_problem_and_is_not_asked_for(tmp_path, site):
+    room = announcing(tmp_path, site, review={"settle": "0s", "delay": "0s", "check_url": True})
+    for number, name in enumerate(("one.md", "two.md", "three.md"), 1):
+        room.write(number, name)
+    room.run("run", "--once", now=FRIDAY + timedelta(minutes=1))
+    room.run("approve", "one", now=FRIDAY + timedelta(minutes=2))
+    room.run("reject", "two", "--because", "not ours", now=FRIDAY + timedelta(minutes=2))
+    (room.content / "three.md").unlink()
+    for minutes in (180, 181, 182):
+        room.run("run", "--once", now=FRIDAY + timedelta(minutes=minutes))
+    asked = len(site.asked)
+    assert [article(room, name)["state"] for name in ("one.md", "two.md", "three.md")] == ["ready", "rejected", "gone"]
+    assert room.ask("status", now=FRIDAY + timedelta(hours=4))["problems"] == []
+    room.run("run", "--once", now=FRIDAY + timedelta(hours=5))
+    assert len(site.asked) == asked
+
+
 def test_the_baseline_is_not_asked_for(tmp_path, site):
     room = announcing(tmp_path, site, review={"settle": "0s", "delay": "0s", "check_url": True})
     assert article(room, "900-walk.md")["state"] == "ready"
@@ -83,6 +100,16 @@ def test_only_pictures_that_exist_are_shown(tmp_path, site):
         assert "page.png" not in text
     assert f'length="{len(PNG)}"' in feed
     assert article(room, "two.md")["hero_image"] == f"{site.url}/missing.png", "as stated"
+
+
+def test_a_picture_whose_address_is_none_stops_nobody(tmp_path, site):
+    room = announcing(tmp_path, site)
+    room.write(1, "one.md", heroImage="https://[image]/one.png")
+    room.write(2, "two.md", heroImage="//[")
+    room.write(3, "three.md")
+    room.run("run", "--once", now=FRIDAY + timedelta(minutes=1))
+    assert [article(room, name)["state"] for name in ("one.md", "two.md", "three.md")] == ["ready"] * 3
+    assert (room.data / "public" / "feed.xml").read_text().count("<item>") == 4
 
 
 def test_another_sites_feed_is_a_source_beside_the_folder(tmp_path, site):

@@ -9,7 +9,7 @@ import pytest
 
 from syndicate.article import State
 from syndicate.errors import UsageError
-from syndicate.store import articles
+from syndicate.store import articles, checks
 from syndicate.store.database import Store
 from tests.store.rows import DAY, HOUR, MINUTE, NOON, entry, put_articles, set_article
 
@@ -157,3 +157,9 @@ def test_a_baseline_ends_with_the_first_complete_scan_and_stays(store: Store) ->
     store.write_now(articles.scanned, "articles", NOON + HOUR, complete=True)
     store.write_now(articles.scanned, "articles", NOON + DAY, complete=True)
     assert store.read_now(articles.baseline_at, "articles") == NOON + HOUR
+
+
+def test_an_address_that_is_none_is_no_picture() -> None:
+    assert checks.image_address("https://site.example/a/", "b.png") == "https://site.example/a/b.png"
+    assert checks.image_address("https://site.example/a/", "https://[image]/b.png") is None
+    assert checks.image_address("https://site.example/a/", None) is None

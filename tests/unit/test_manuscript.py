@@ -148,6 +148,8 @@ def test_a_field_is_found_under_the_names_that_sites_give_it(block: str, field: 
         ("date: soon", "date: a date that cannot be read: 'soon'"),
         ("date: 3/4/2024", "date: a date that cannot be read: '3/4/2024'"),
         ("image: 'javascript:alert(1)'", "image: not the address of an image: 'javascript:alert(1)'"),
+        ("image: 'https://[image]/a.png'", "image: not the address of an image: 'https://[image]/a.png'"),
+        ("image: 'https://x.example:port/a.png'", "image: not the address of an image: 'https://x.example:port/a.png'"),
         ("url: 'ftp://x.example'", "url: not the address of a page: 'ftp://x.example'"),
         ("syndicate: perhaps", "syndicate: neither true, false nor a table: 'perhaps'"),
         ("syndicate: {linkedin: [1, 2]}", "syndicate.linkedin: no text to use there"),
