@@ -137,7 +137,7 @@ class Register:
         stated = said.published or said.created
         if lost and stated:
             for row in self._with("slug", said.slug, source):
-                if row.stated == stated and row.id in lost:
+                if row.id in lost and _is_same_date(row.stated, stated):
                     return row, "slug and date"
         return None, "new"
 
@@ -237,6 +237,15 @@ def _as_now(file: File, article: str, row: Standing | None, now: datetime) -> St
         )
     state = State.REJECTED.value if row.state == "gone" else row.state
     return row._replace(path=file.path, state=state, hash=file.hash, guid=said.guid, slug=said.slug, stated=stated)
+
+
+def _is_same_date(one: str | None, other: str) -> bool:
+    """The same day as stated, or the same moment: another generator writes 10:00+02:00 as 08:00Z, a day as midnight."""
+    if one is None or one[:10] == other[:10]:
+        return one is not None
+    if len(one) == 10 or len(other) == 10:  # a bare day
+        return False
+    return datetime.fromisoformat(one) == datetime.fromisoformat(other)
 
 
 def _age(row: Standing) -> tuple[datetime, str]:

@@ -78,6 +78,29 @@ async def test_renamed_and_edited_at_once_it_is_told_by_its_slug_and_date(room: 
     assert room.article("moved.md").id == before.id
 
 
+@pytest.mark.parametrize(
+    ("dated", "otherwise", "is_same"),
+    [
+        ("2026-11-20", "2026-11-20T00:00:00Z", True),
+        ("2026-11-20 10:00:00 +0200", "2026-11-20T08:00:00Z", True),
+        ("2026-11-20 00:30:00 +0200", "2026-11-19T22:30:00Z", True),
+        ("2026-11-20", "2026-11-21", False),
+        ("2026-11-20", "2026-11-21T00:00:00Z", False),
+        ("2026-11-20T10:00:00Z", "2026-11-21T10:00:00Z", False),
+    ],
+)
+async def test_another_generator_states_the_same_date_otherwise(
+    room: Room, dated: str, otherwise: str, is_same: bool
+) -> None:
+    room.write("_posts/2026-11-20-stays.md", "Told", date=dated)
+    await room.scan()
+    before = room.article("_posts/2026-11-20-stays.md")
+    room.remove("_posts/2026-11-20-stays.md")
+    room.write("posts/stays/index.md", "Told", date=otherwise, text="Converted.")
+    await room.scan(HOUR)
+    assert (room.article("posts/stays/index.md").id == before.id) is is_same
+
+
 async def test_renamed_and_edited_at_once_it_is_told_by_its_own_id(room: Room) -> None:
     room.write("a.md", id="abc")
     await room.scan()
