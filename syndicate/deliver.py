@@ -22,7 +22,7 @@ from syndicate.crashpoint import crashpoint
 from syndicate.delivery import Claim, DeliveryState, Receipt, RetryPolicy, Settlement, settle
 from syndicate.errors import DeliveryError, InDoubt, Refused
 from syndicate.logs import get
-from syndicate.markdown import plain, to_text
+from syndicate.markdown import lead, plain
 from syndicate.pacing import Pacing
 from syndicate.prose import summary
 from syndicate.store import articles, claims
@@ -56,7 +56,7 @@ def announce(article: Article, channel: str) -> Announcement:
     said = article.manuscript
     return Announcement(
         article=article,
-        summary=summary(plain(said.description) or to_text(said.body), SUMMARY),
+        summary=summary(plain(said.description) or lead(said.body, title=said.title), SUMMARY),
         own_words=said.own_words.get(channel),
     )
 

@@ -122,7 +122,8 @@ def _item(article: Article, site: Site, images: Mapping[str, Image] | None, *, f
     if not _is_web(article.url):
         raise ValueError("its address is not absolute")
     url, body = _clean(article.url), _clean(said.body)
-    summary = _line(markdown.summary(markdown.plain(_clean(said.description)) or markdown.to_text(body), SUMMARY))
+    sentences = markdown.plain(_clean(said.description)) or markdown.lead(body, title=_clean(said.title))
+    summary = _line(markdown.summary(sentences, SUMMARY))
     title = _line(said.title) or markdown.cut(summary, 80) or article.slug
     content = None
     if full:

@@ -20,6 +20,7 @@ __all__ = [
     "folded_words",
     "grapheme_count",
     "graphemes",
+    "lead",
     "plain",
     "sentences",
     "summary",
@@ -282,6 +283,7 @@ _PARAGRAPH, _LINE, _SPACE = "\x01", "\x02", "\x03"  # breaks and hard blanks, un
 _MARKER = re.compile(rf"({_LINE}{_SPACE}*(?:-|\d+\.))\s*+{_PARAGRAPH}\s*+")
 _FOOTNOTE_MARK = re.compile(r'<sup class="footnote-reference"><a[^<>]*>([^<]*)</a></sup>')
 _FOOTNOTE = re.compile(r'<sup class="footnote-definition-label">([^<]*)</sup>\s*(?:<p>)?')
+_ASIDE = re.compile(r"<(h[1-6]|pre|table|figcaption)(?: [^<>]*)?>.*?</\1>", re.S)
 _SAID = re.compile(r"[*_`\[<&\\~!#>]")
 _NO_TAG = re.compile(
     rf"<(?!/?(?:{'|'.join(sorted(_TAGS | _CONTENT_GOES))})(?:[\s/][^<>]*)?>|!--|https?:|mailto:)", re.I
@@ -290,9 +292,21 @@ _DUNDER = re.compile(r"(?<!\w)__(?=\w+__(?!\w))|(?<=\w)__(?!\w)")
 _LONGEST_STATED = 20_000
 
 
-def to_text(body: str) -> str:
-    """A body as plain text: paragraphs parted by blank lines, links as their text, lists with dashes or numbers."""
-    return _text(to_html(body, base_url=""))
+def to_text(body: str, *, title: str = "") -> str:
+    """A body as plain text: paragraphs parted by blank lines, links as their text, lists with dashes or numbers.
+
+    A first heading that says the `title` again is dropped.
+    """
+    return _text(to_html(body, base_url="", title=title))
+
+
+def lead(body: str, *, title: str = "") -> str:
+    """The sentences of a body as plain text, for a summary: no headings, code, tables, captions, footnote marks.
+
+    All of its text where it has no sentences.
+    """
+    html = to_html(body, base_url="", title=title)
+    return _text(_FOOTNOTE_MARK.sub("", _ASIDE.sub("", html))) or _text(html)
 
 
 def plain(text: str) -> str:

@@ -22,7 +22,7 @@ from syndicate.edition import Contents
 from syndicate.errors import SyndicateError
 from syndicate.language import direction
 from syndicate.letter import PREFERENCES, UNSUBSCRIBE, Rendered
-from syndicate.markdown import plain, to_html, to_text
+from syndicate.markdown import lead, plain, to_html, to_text
 from syndicate.prose import cut, grapheme_count, sentences
 
 if TYPE_CHECKING:
@@ -162,7 +162,10 @@ class Templates:
         subject: str, links: Links,
     ) -> Rendered:  # fmt: skip
         card = replace(
-            self._card(article), html=_ARTICLE_HERE, text=_clean(to_text(body)), cut=body != article.manuscript.body
+            self._card(article),
+            html=_ARTICLE_HERE,
+            text=_clean(to_text(body, title=article.title)),
+            cut=body != article.manuscript.body,
         )
         issue = Issue(slug=article.slug, title=card.title, date=date, covered=1, shown=1, more=0, period="")
         context = {"articles": [card], "cards": [card], "headlines": [], "article": card, "edition": issue}
@@ -201,7 +204,8 @@ class Templates:
     def _card(self, article: Article) -> Card:
         said = article.manuscript
         words = (
-            _one_line(plain(said.description or said.subtitle))[:4000] or _one_line(to_text(said.body[:8000]))[:2000]
+            _one_line(plain(said.description or said.subtitle))[:4000]
+            or _one_line(lead(said.body[:8000], title=said.title))[:2000]
         )
         image = said.hero_image or ""
         good = bool(re.fullmatch(r"https?://[^\s\"'<>]+", image)) and self.image_ok(image)

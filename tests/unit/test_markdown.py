@@ -20,6 +20,7 @@ from syndicate.markdown import (
     cut,
     grapheme_count,
     graphemes,
+    lead,
     plain,
     sentences,
     summary,
@@ -487,6 +488,32 @@ def test_text_has_paragraphs_lists_and_no_markup() -> None:
         "said\n\n"
         "h | i\n1 | 2\n\nlet  x\n\n- [x] tar\n\n& raw\n\n[1] Not Sunday."
     )
+
+
+def test_text_does_not_say_the_title_again() -> None:
+    assert to_text("# Two *boats*\n\nThey leave.", title="Two boats") == "They leave."
+    assert to_text("# Two boats\n\nThey leave.", title="Three boats") == "Two boats\n\nThey leave."
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("# Boats\n\nThey leave.", "They leave."),
+        ("They leave:\n\n```sh\nsail --on\n```\n\n## How\n\nBy night[^1].\n\n[^1]: On Sunday.", "By night."),
+        ("|a|b|\n|-|-|\n|1|2|\n\nThey leave.", "They leave."),
+        ("<figure><img src='https://x.example/a.png'><figcaption>A boat</figcaption></figure>\n\nThey leave.",
+         "They leave."),
+        ("# Boats\n\n```\nsail\n```", "sail"),
+        ("## Only\n\n### Headings", "Only"),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_a_lead_is_made_of_sentences_where_there_are_any(body: str, expected: str) -> None:
+    made = lead(body, title="Boats")
+    assert expected in made
+    assert "Boats" not in made
+    if "leave" in body:
+        assert not re.search(r"sail|How|\||A boat|\[1\] ?\.", made)
 
 
 @pytest.mark.parametrize(
