@@ -6,6 +6,7 @@ Rehearsal is a sink chosen here: while a channel is not live, its last step writ
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -76,6 +77,7 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
     looker = make_looker(settings)
     owner = Owner(store, clock, what)
     publics = {public.name: public for public in _publics(settings, fetcher, clock)}
+    gc.freeze()  # modules and tables of the program stay until it ends: no collection need walk them
     try:
         await asyncio.to_thread(owner.open)
         await _notice_restored(store, clock)

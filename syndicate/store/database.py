@@ -16,13 +16,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, Row, create_engine, event, select, text
+from sqlalchemy import Connection, Engine, Row, create_engine, event, inspect, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
+from syndicate.crashpoint import crashpoint
 from syndicate.errors import StoreError
 from syndicate.store.highwater import HighWater, ledger
-from syndicate.store.schema import APPLICATION_ID, HEAD, settings
+from syndicate.store.schema import APPLICATION_ID, HEAD, fill, settings
 
 if TYPE_CHECKING:
     from syndicate.config import Settings
@@ -161,18 +162,20 @@ def open_store(path: Path, *, upgrade: bool) -> Store:
     found = version(path)
     if found == HEAD:
         return Store(path)
-    from syndicate.store import migrate  # alembic: 0.4 s that only a changed schema is worth
+    if found is None:
+        store = Store(path)
+        store.write_now(_fill)
+        return store
+    from syndicate.store import migrate  # loads the migration tool
 
-    if found is not None and not migrate.known(found):
+    if not migrate.known(found):
         raise StoreError(f"{path} was written by a newer syndicate (schema {found}): install that version or newer")
-    if found is not None and not upgrade:
+    if not upgrade:
         raise StoreError(f"{path} has an older schema ({found}): run `syndicate db upgrade`")
     store = Store(path)
-    if found is not None:
-        store.backup(_unused(path.with_suffix(f".before-{HEAD}.db")))
+    store.backup(_unused(path.with_suffix(f".before-{HEAD}.db")))
     with _sentences(path):
         migrate.upgrade(store._writer)
-    store.write_now(_name_ledger)
     return store
 
 
@@ -185,10 +188,14 @@ def _unused(path: Path) -> Path:
     return free
 
 
-def _name_ledger(connection: Connection) -> None:
-    """A ledger has a name of its own, so that a copy restored beside another's traces can be told."""
-    if connection.execute(select(settings.c.value).where(settings.c.key == "ledger")).first() is None:
-        connection.execute(settings.insert().values(key="ledger", value=secrets.token_hex(8)))
+def _fill(connection: Connection) -> None:
+    """Tables, and a name of its own, so that a copy restored beside another's traces can be told."""
+    if inspect(connection).has_table("alembic_version"):
+        return  # another process was quicker
+    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+    fill(connection)
+    connection.execute(settings.insert().values(key="ledger", value=secrets.token_hex(8)))
+    crashpoint("migrate.step")
 
 
 def _sqlite(path: Path, *, writes: bool) -> Engine:

@@ -1,4 +1,4 @@
-"""The tables. Private to the store; their history is in `migrations/`."""
+"""The tables. Private to the store; their history is in `migrations/`, which a test holds to be the same."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Dialect,
     ForeignKey,
     Index,
@@ -24,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 HEAD = "0001"
-"""The newest migration; equal in the database = no need to load the migration tool (it costs 0.4 s)."""
+"""The newest migration; a database that states it needs no migration tool (which costs 0.2 s to load)."""
 
 APPLICATION_ID = 0x53594E44
 """"SYND", in the SQLite file's header: tells our database from somebody else's."""
@@ -313,3 +314,12 @@ letters = Table(
     _partial("ix_letters_claimed", "delivery", "owner", where="state = 'claimed'"),
     Index(None, "subscriber"),
 )  # fmt: skip
+
+_STEP = Table("alembic_version", MetaData(), Column("version_num", Text, primary_key=True))
+
+
+def fill(connection: Connection) -> None:
+    """Make all tables in an empty database, as every step in its turn would."""
+    metadata.create_all(connection, checkfirst=False)
+    _STEP.create(connection)
+    connection.execute(_STEP.insert().values(version_num=HEAD))

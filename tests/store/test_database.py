@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -51,17 +54,26 @@ def test_a_reader_cannot_write(store: Store) -> None:
     assert "no" not in noted(store)
 
 
-def test_the_steps_make_what_the_tables_say(store: Store) -> None:
+@pytest.fixture
+def stepped(tmp_path: Path) -> Iterator[Store]:
+    """A database made by every step in its turn, as one that began with the first version."""
+    store = Store(tmp_path / "stepped.db")
+    migrate.upgrade(store._writer)
+    yield store
+    store.close()
+
+
+def test_the_steps_make_what_the_tables_say(stepped: Store) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.runtime.migration import MigrationContext
 
     def differences(connection: Connection) -> Any:
         return compare_metadata(MigrationContext.configure(connection), metadata)
 
-    assert store.read_now(differences) == []
+    assert stepped.read_now(differences) == []
 
 
-def test_the_steps_make_the_same_statements_as_the_tables(store: Store) -> None:
+def test_the_steps_make_the_same_statements_as_the_tables(stepped: Store) -> None:
     """What a comparison leaves out: conditions and order of indexes, checks and defaults."""
     from sqlalchemy import create_engine
 
@@ -74,7 +86,7 @@ def test_the_steps_make_the_same_statements_as_the_tables(store: Store) -> None:
     with plain.connect() as connection:
         wanted = schema(connection)
     plain.dispose()
-    made = store.read_now(schema)
+    made = stepped.read_now(schema)
     indexes = {name: sql for name, sql in wanted if "INDEX" in sql}
     assert {name: sql for name, sql in made if "INDEX" in sql} == indexes
     assert {name for name, _ in made} == {name for name, _ in wanted}
@@ -328,6 +340,19 @@ def test_an_earlier_backup_is_not_written_over(tmp_path: Path) -> None:
 def test_a_sound_database_has_no_problems(store: Store) -> None:
     put_articles(store, 1)
     assert store.check() == []
+
+
+def test_two_that_fill_an_empty_database_at_once_are_both_right(tmp_path: Path) -> None:
+    path = tmp_path / "syndicate.db"
+    gate = threading.Barrier(4)
+
+    def start(_: int) -> list[str]:
+        gate.wait()
+        with contextlib.closing(open_store(path, upgrade=True)) as opened:
+            return opened.check()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(start, range(4))) == [[]] * 4
 
 
 def test_steps_that_the_program_has_are_known(store: Store) -> None:
