@@ -16,9 +16,11 @@ _OPEN, _CLOSE = "\x01", "\x02"  # where a component's children begin and end, un
 _PRIVATE = ("\0", _OPEN, _CLOSE)
 
 # Most bodies hold none of the hints and are done after a few substring searches; the marks are sure.
-_HINTS = ("{", "<", "\\", "$$", ":::", "import ", "export ", "[TOC]", "[[toc]]")
+_HINTS = ("{", "<", "\\", "$$", ":::", "import ", "export ", "[TOC]", "[[toc]]", "[!")
 _MARKS = re.compile(
-    r"\{[{%:/#\"'`]|^(?:import|export)\b|</?[A-Z]|<[a-z][^<>]*\{|^[ \t]*+:::|\$\$|\\[(\[]|\[TOC\]|\[\[toc\]\]", re.M
+    r"\{[{%:/#\"'`]|^(?:import|export)\b|</?[A-Z]|<[a-z][^<>]*\{|^[ \t]*+:::|\$\$|\\[(\[]|\[TOC\]|\[\[toc\]\]"
+    r"|^[ \t]*+>[ \t]*+\[!|>\n[ \t]++!\[",
+    re.M,
 )
 _FENCE = re.compile(
     r"(?P<indent>[ \t]*+)(?P<prefix>(?:(?:>|[-*+]|\d{1,9}[.)])[ \t]*+)*+)(?P<mark>`{3,}|~{3,})(?P<info>[^`]*)$"
@@ -71,6 +73,11 @@ _DIRECTIVE = re.compile(
 _KRAMDOWN = re.compile(r"^[ \t]*+\{:[^{}\n]*\}[ \t]*+$|(?<=[)\]*_`\w\0])\{:[^{}\n]*\}", re.M)
 _HEADING_ID = re.compile(r"^(#{1,6}[ \t][^\n{]*)\{#[^{}\n]*\}[ \t]*+$", re.M)
 _CONTENTS = re.compile(r"^[ \t]*+(?:\[TOC\]|\[\[toc\]\])[ \t]*+$", re.M | re.I)
+_ALERT = re.compile(
+    r"^(?P<quote>[ \t]*+>[ \t]*+)\[!(?P<kind>note|tip|important|warning|caution)\][ \t]*+$", re.M | re.I
+)
+# Alone on a line inside HTML, where Markdown sleeps and MDX does not.
+_PICTURE_LINE = re.compile(r"(?<=>\n)[ \t]++!\[(?P<alt>[^\[\]\n]*)\]\((?P<src>[^()\s<>]+)\)[ \t]*+$", re.M)
 _BLANK_STRING = re.compile(r"\{(['\"`])([ \t\n]*+)\1\}")
 _TAG = re.compile(r"<(?P<slash>/?)(?P<name>[A-Za-z][\w.:-]*+)")
 _CLOSED_COMPONENT = re.compile(r"</([A-Z][\w.:-]*+)")
@@ -99,6 +106,10 @@ def to_commonmark(body: str) -> str:
     text = _components(_modules(text))
     if ":::" in text:
         text = _DIRECTIVE.sub(lambda m: f"\n**{m['label']}**\n" if m["label"] else "\n", text)
+    if "[!" in text:
+        text = _ALERT.sub(lambda m: f"{m['quote']}**{m['kind'].capitalize()}**  ", text)
+    if ">\n" in text and "![" in text:
+        text = _PICTURE_LINE.sub(lambda m: f'<img src="{escape(m["src"])}" alt="{escape(m["alt"])}">', text)
     for hint, pattern, left in _LEFTOVERS:
         if hint in text:
             text = pattern.sub(left, text)
@@ -252,6 +263,8 @@ def _liquid(shelf: _Shelf, text: str) -> str:
         text = _SPACED.sub(r"{%\1%}", text)
         text = _between(text, "{%raw%}", "{%endraw%}", shelf.put)
         text = _between(text, "{%comment%}", "{%endcomment%}", lambda _: "")
+    if "{#" in text:  # a comment in Jinja, Nunjucks, Twig; without a blank it is a heading's id
+        text = _between(text, "{#", "#}", lambda inner: "" if inner[:1] in (" ", "\n", "-") else None)
     if "{{" in text:
         for opening, closing in (("{{<", ">}}"), ("{{%", "%}}")):
             text = _between(text, opening, closing, _shortcode(shelf, opening, closing))

@@ -201,6 +201,18 @@ DIALECTS = [
         "one<BR>two <A HREF='/x'><B>y</B></A>",
         '<p>one<br>two <a href="https://news.example/x" rel="noopener"><b>y</b></a></p>',
     ),
+    ("comments of Nunjucks", "One{# - [two](/x#y) #} three", "<p>One three</p>"),
+    ("an id is no comment", "## One {#two}\n\nThree #} {#four}", "<h2>One</h2>\n<p>Three #} {#four}</p>"),
+    (
+        "alerts",
+        "> [!WARNING]\n> Mind the tide",
+        "<blockquote>\n<p><strong>Warning</strong><br>\nMind the tide</p>\n</blockquote>",
+    ),
+    (
+        "Markdown pictures inside HTML",
+        "<div>\n  ![A boat](/a.png)\n</div>",
+        '<div>\n<img src="https://news.example/a.png" alt="A boat">\n</div>',
+    ),
     ("types in prose", "A Vec<String> and Box\\<T\\>", "<p>A Vec&lt;String&gt; and Box&lt;T&gt;</p>"),
     (
         "Hugo shortcodes",
@@ -301,6 +313,9 @@ HOSTILE = {
     "blanks": ":::" + " " * N + "x\n# " + " " * N + "{#\n" + " " * N + "{{",
     "comments": "<!--" * N,
     "tags of tables": "<table>" * N,
+    "template comments": "{# " * N + "#}",
+    "alerts": "> [!note] " * N,
+    "pictures in HTML": "<p>\n" + " " * N + "![" * N + ">\n ![a](" * N,
 }
 
 
