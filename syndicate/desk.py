@@ -120,6 +120,9 @@ class Desk:
         for entry, row in pairs:
             if row is not None:
                 self._follow(connection, row.state, entry)
+                if row.hash != entry.hash:
+                    image = checks.image_address(entry.url, entry.manuscript.hero_image)
+                    checks.forget_other_image(connection, entry.id, image)
 
     def _entry(self, reading: Reading, found: Recognised, sweep: Sweep) -> Entry:
         from syndicate import review

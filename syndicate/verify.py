@@ -80,7 +80,8 @@ async def _look(check: Check, looker: Looker, gate: asyncio.Semaphore, now: date
         return Result(check=check, state=checks.GOOD, type=found.content_type, length=found.length)
     if found.status in (408, 425, 429) or found.status >= 500:
         return _later(check, now)
-    return Result(check=check, state=checks.BAD)
+    may_come = check.tries < len(WAITS)  # with the deploy that brings the article's page
+    return Result(check=check, state=checks.BAD, due_at=_again(check, now) if may_come else None)
 
 
 def _later(check: Check, now: datetime) -> Result:

@@ -60,6 +60,12 @@ def forget(connection: Connection, article: str, what: str) -> None:
     connection.execute(delete(checks).where(checks.c.article == article, checks.c.what == what))
 
 
+def forget_other_image(connection: Connection, article: str, address: str | None) -> None:
+    """An edit names another image: what was known of the one before says nothing of it."""
+    other = and_(checks.c.article == article, checks.c.what == IMAGE, checks.c.url != (address or ""))
+    connection.execute(delete(checks).where(other))
+
+
 def unseen_images(connection: Connection, newest: int, limit: int) -> list[Any]:
     """Articles in view (the newest ready ones, and whatever waits for a channel) whose image nobody looked at."""
     seen = exists().where(checks.c.article == articles.c.id, checks.c.what == IMAGE)
@@ -126,9 +132,10 @@ def _dressed(article: Article, known: Any, *, believe: bool) -> Article:
     stated = article.manuscript.hero_image
     if stated is None:
         return article
-    state = known.state if known is not None else UNKNOWN
+    address = image_address(article.url, stated)
+    state = known.state if known is not None and known.url == (address or "") else UNKNOWN
     there = state == GOOD or (believe and state == UNKNOWN)
-    image = image_address(article.url, stated) if there else None
+    image = address if there else None
     return replace(article, manuscript=replace(article.manuscript, hero_image=image))
 
 

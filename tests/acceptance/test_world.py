@@ -102,6 +102,36 @@ def test_only_pictures_that_exist_are_shown(tmp_path, site):
     assert article(room, "two.md")["hero_image"] == f"{site.url}/missing.png", "as stated"
 
 
+def test_another_picture_is_looked_at_anew(tmp_path, site):
+    site.pages["/there.png"] = said(200, PNG, Content_Type="image/png")
+    room = announcing(tmp_path, site)
+
+    def feed(minutes: int) -> str:
+        room.run("run", "--once", now=FRIDAY + timedelta(minutes=minutes))
+        return (room.data / "public" / "feed.xml").read_text()
+
+    room.write(1, "one.md", heroImage=f"{site.url}/missing.png")
+    assert ".png" not in feed(1)
+    room.write(1, "one.md", heroImage=f"{site.url}/there.png")
+    assert "there.png" in feed(120)
+    room.write(1, "one.md", heroImage=f"{site.url}/missing-too.png")
+    assert ".png" not in feed(180)
+
+
+def test_a_picture_that_comes_with_a_later_deploy_is_shown(tmp_path, site):
+    room = announcing(tmp_path, site)
+    room.write(1, "one.md", heroImage=f"{site.url}/late.png")
+    room.run("run", "--once", now=FRIDAY + timedelta(minutes=1))
+    site.pages["/late.png"] = said(200, PNG, Content_Type="image/png")
+    room.run("run", "--once", now=FRIDAY + timedelta(minutes=3))
+    assert "late.png" in (room.data / "public" / "feed.xml").read_text()
+    asked = len(site.asked)
+    room.write(2, "two.md", heroImage=f"{site.url}/never.png")
+    for minutes in range(4, 240, 20):
+        room.run("run", "--once", now=FRIDAY + timedelta(minutes=minutes))
+    assert [one.method for one in site.asked[asked:] if one.path == "/never.png"].count("HEAD") == 4
+
+
 def test_a_picture_whose_address_is_none_stops_nobody(tmp_path, site):
     room = announcing(tmp_path, site)
     room.write(1, "one.md", heroImage="https://[image]/one.png")
