@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a database that states it needs no migration tool (which costs 0.2 s to load)."""
 
 APPLICATION_ID = 0x53594E44
@@ -91,6 +91,7 @@ owners = Table(  # one row a process that may claim
     Column("pid", Integer, nullable=False),
     Column("since", UtcTime, nullable=False),  # held without a break from here on
     Column("lease_until", UtcTime, nullable=False),
+    Column("config", Text, nullable=False, server_default=""),  # fingerprint of what must agree between machines
 )
 
 sources = Table(
@@ -106,6 +107,7 @@ sources = Table(
     Column("lag", Text),  # why a checkout could not be brought up to date
     Column("lag_since", UtcTime),
     Column("feed", Text),  # JSON: what a web feed told of itself the last time
+    Column("owner", Text),  # the process that scans it
 )
 
 articles = Table(
@@ -213,6 +215,10 @@ deliveries = Table(
     Column("url", Text),
     Column("reason", Text),
     Column("payload", Text),  # JSON, frozen before the first byte
+    Column("why", Text),  # why this one was chosen, and by how much
+    Column("approved_hash", Text),  # the text that a person approved
+    Column("retracted_at", UtcTime),  # taken back after it was sent
+    Column("people", Text),  # JSON: an ended edition's letters by state
     UniqueConstraint("channel", "subject", "round"),
     _partial("ix_deliveries_due", "channel", "due_at", where="state = 'planned'"),
     Index(None, "channel", "state", "due_at"),
@@ -309,10 +315,35 @@ letters = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("sent_at", UtcTime),
     Column("answer", Text),
+    Column("crashes", Integer, nullable=False, server_default="0"),  # times its sender was lost with it in hand
     UniqueConstraint("delivery", "subscriber"),
     _partial("ix_letters_due", "delivery", "due_at", "id", where="state = 'due'"),
     _partial("ix_letters_claimed", "delivery", "owner", where="state = 'claimed'"),
     Index(None, "subscriber"),
+)
+
+letters_past = Table(  # letters of ended editions: out of the way, and unique for ever
+    "letters_past",
+    metadata,
+    Column("delivery", Key, nullable=False),
+    Column("subscriber", Key, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("sent_at", UtcTime),
+    Column("answer", Text),
+    PrimaryKeyConstraint("delivery", "subscriber"),
+    Index(None, "subscriber"),
+)
+
+alerts = Table(  # problems that stand, and whether the operator was told
+    "alerts",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("gone_at", UtcTime),  # first look that did not find it
+    Column("told_at", UtcTime),
+    Column("owner", Text),  # the process that tells of it
 )  # fmt: skip
 
 _STEP = Table("alembic_version", MetaData(), Column("version_num", Text, primary_key=True))
