@@ -65,12 +65,13 @@ def check(
 def upgrade(context: typer.Context) -> None:
     """Bring the database to this version, after a backup."""
     session: Session = context.obj
-    from syndicate.store.database import open_ledger, place
+    from syndicate.store.database import open_ledger
 
-    open_ledger(session.settings, upgrade=True).close()
-    session.say(f"{place(session.settings)} is of this version")
+    store = open_ledger(session.settings, upgrade=True)
+    store.close()
+    session.say(f"{store.where} is of this version")
     if session.json:
-        session.document({"database": str(place(session.settings)), "upgraded": True})
+        session.document({"database": store.where, "upgraded": True})
 
 
 def check_database(context: typer.Context) -> None:
@@ -78,11 +79,13 @@ def check_database(context: typer.Context) -> None:
     session: Session = context.obj
     store = session.ledger()
     try:
-        problems = store.check()
+        problems, remarks = store.check(), store.house.remarks()
     finally:
         store.close()
     if session.json:
-        session.document({"problems": problems})
+        session.document({"problems": problems, "remarks": remarks})
+    for remark in remarks:
+        session.say(remark)
     for problem in problems:
         session.result(problem)
     if problems:
@@ -115,11 +118,11 @@ def restore(context: typer.Context, file: Annotated[Path, typer.Argument(metavar
     """
     session: Session = context.obj
     from syndicate.store import highwater
-    from syndicate.store.database import open_ledger, place, restore_into
+    from syndicate.store.database import house, open_ledger
 
     if not file.is_file():
         raise UsageError(f"there is no file {file}: name a backup")
-    kept = restore_into(place(session.settings), file, session.clock.now())
+    kept = house(session.settings).restore(file, f"replaced-{session.clock.now():%Y%m%dT%H%M%S}")
     store = open_ledger(session.settings, upgrade=True)
     try:
         behind = store.write_now(highwater.pause_if_behind, store.high_water.read(), session.clock.now())
@@ -132,4 +135,4 @@ def restore(context: typer.Context, file: Annotated[Path, typer.Argument(metavar
             " `syndicate resume --assume-sent` or `--assume-unsent`."
         )
     if session.json:
-        session.document({"restored": str(file), "kept": str(kept) if kept else None})
+        session.document({"restored": str(file), "kept": kept})

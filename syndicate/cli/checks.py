@@ -44,19 +44,20 @@ def findings(session: Session, online: bool) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Finding:
-    from syndicate.store.database import place, version
+    from syndicate.store.database import house
     from syndicate.store.schema import HEAD
 
-    path = place(settings)
     try:
-        found = version(path)
+        database = house(settings)
+        found = database.version()
     except SyndicateError as error:
         return Finding("database", False, str(error))
+    remarks = "".join(f"; {remark}" for remark in database.remarks())
     if found is None:
-        return Finding("database", True, f"{path}: none yet, the first `syndicate run` makes it")
+        return Finding("database", True, f"{database.where}: none yet, the first `syndicate run` makes it{remarks}")
     if found != HEAD:
-        return Finding("database", False, f"{path} has an older schema: `syndicate db upgrade`")
-    return Finding("database", True, f"{path}")
+        return Finding("database", False, f"{database.where} has an older schema: `syndicate db upgrade`")
+    return Finding("database", True, f"{database.where}{remarks}")
 
 
 def _content(settings: Settings) -> Iterator[Finding]:

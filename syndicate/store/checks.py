@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, literal_column, or_, select, update
 
 from syndicate.article import Article
-from syndicate.store.ledger import insert_or_ignore
+from syndicate.store.database import insert_or_ignore
 from syndicate.store.schema import articles, checks, deliveries
 
 PAGE, IMAGE = "page", "image"

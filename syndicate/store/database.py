@@ -1,29 +1,28 @@
-"""The connection to the database: one fair writer, readers aside, and driver errors turned into sentences.
+"""The connection to the database, whatever kind it is: writers and readers aside, repeats, and errors as sentences.
 
 The store is synchronous. Async code calls `write(fn, …)` and `read(fn, …)`, which run in threads; a statement function
-takes the connection first. No transaction is ever open while a socket is used.
+takes the connection first. No transaction is ever open while a socket is used. What a kind of database demands is in
+`sqlite` and `postgres`; nothing here knows a dialect.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
-import sqlite3
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, Row, create_engine, event, inspect, text
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy import Connection, Engine, Row, inspect
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from syndicate.crashpoint import crashpoint
 from syndicate.errors import StoreError
 from syndicate.store.highwater import HighWater, ledger
-from syndicate.store.schema import APPLICATION_ID, HEAD, fill, settings
+from syndicate.store.schema import HEAD, fill, settings
 
 if TYPE_CHECKING:
     from syndicate.config import Settings
@@ -32,39 +31,104 @@ P = ParamSpec("P")
 T = TypeVar("T")
 AnyRow = Row[*tuple[Any, ...]]
 
-BUSY_MS = 30_000
-PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": BUSY_MS, "mmap_size": 0}
-LEAST_SQLITE = (3, 35)  # RETURNING
+READERS = 4
+PAUSES = (0.05, 0.2, 0.8, 2.0, 5.0)
+"""Seconds before each repeat of what failed for a passing reason: a server that restarts is back within them."""
+
+
+class House(Protocol):
+    """One database of some kind: what the store must know of that kind, and nothing of what is kept there."""
+
+    where: str
+    """What to call it in a sentence; holds no password."""
+    folder: Path
+    """Where what belongs to it on this machine lies: the high-water mark, the owners' locks."""
+    writers: int
+    """Transactions that may write at once."""
+
+    def engine(self, *, writes: bool) -> Engine:
+        """Connections for one purpose; readers' cannot write."""
+
+    def version(self) -> str | None:
+        """The schema's version as it states it; None where it is empty. Raises StoreError: it is not one of ours."""
+
+    def remarks(self) -> list[str]:
+        """What its owner should know of it although it serves; asked once it was opened."""
+
+    def prepare(self, connection: Connection) -> None:
+        """Keep others from making or changing tables until this transaction ends."""
+
+    def keep(self) -> str | None:
+        """Keep a copy before its tables are changed, and say where; None where that is its owner's business."""
+
+    def committed(self) -> None:
+        """A transaction that wrote is over."""
+
+    def meaning(self, error: Exception) -> str | None:
+        """The rest of a sentence that begins "the database NAME", for a driver's error; None: it is the program's."""
+
+    def repeats(self, error: DBAPIError) -> int:
+        """How often a transaction that failed so is worth repeating: 0 where a repeat would fail the same."""
+
+    def lost(self, error: DBAPIError) -> bool:
+        """Whether a commit that failed so may have happened all the same."""
+
+    def backup(self, target: Path) -> None:
+        """Copy the database into a new file while others go on. Raises StoreError."""
+
+    def restore(self, backup: Path, kept: str) -> str | None:
+        """Put a copy in its place. Returns where the former one was kept, as `kept` marks it. Raises StoreError."""
+
+    def check(self, connection: Connection) -> list[str]:
+        """Problems that the database finds in itself; empty is good."""
 
 
 class Store:
-    """A database that is open. `path` is the SQLite file."""
+    """A database that is open."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.high_water = HighWater(path.with_name("high-water"))
+    def __init__(self, house: House, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.house = house
+        self.where = house.where
+        self.folder = house.folder
+        self.high_water = HighWater(house.folder / "high-water")
+        self.trouble: str | None = None
+        """Why nothing can be written, from a write that failed until one succeeds."""
+        self._sleep = sleep
         self._ledger = ""
-        self._writer = _sqlite(path, writes=True)
-        self._reader = _sqlite(path, writes=False)
-        self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="store-write")
-        self._read_threads = ThreadPoolExecutor(4, thread_name_prefix="store-read")
+        self._writer = house.engine(writes=True)
+        self._reader = house.engine(writes=False)
+        self._write_threads = ThreadPoolExecutor(house.writers, thread_name_prefix="store-write")
+        self._read_threads = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
 
     def write_now(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `fn` in one transaction; it is committed when this returns. Raises StoreError."""
-        with _sentences(self.path), self._writer.begin() as connection:
-            return fn(connection, *args, **kwargs)
+        """Run `fn` in one transaction; it is committed when this returns. Raises StoreError.
+
+        `fn` may be run again from its beginning where the database broke the transaction off, so it must have no other
+        effect than rows.
+        """
+        try:
+            answer = self._repeated(lambda: self._written(lambda connection: fn(connection, *args, **kwargs)))
+        except StoreError as error:
+            self.trouble = str(error)
+            raise
+        self.trouble = None
+        return answer
 
     def read_now(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn` on a connection that cannot write. Raises StoreError."""
-        with _sentences(self.path), self._reader.begin() as connection:
-            return fn(connection, *args, **kwargs)
+
+        def read() -> T:
+            with self._reader.begin() as connection:
+                return fn(connection, *args, **kwargs)
+
+        return self._repeated(read)
 
     async def write(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`write_now` in the writer's thread: the one queue in front of the lock, first come first served.
+        """`write_now` in a writer's thread: the one queue in front of the database, first come first begun.
 
         Once begun it is carried to its end, also when the caller is cancelled: the answer must not be lost.
         """
-        return await self._to_the_end(self._write_thread, lambda: self.write_now(fn, *args, **kwargs))
+        return await self._to_the_end(self._write_threads, lambda: self.write_now(fn, *args, **kwargs))
 
     async def read(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`read_now` in a thread."""
@@ -81,6 +145,37 @@ class Store:
                 future.exception()  # looked at: nobody else will
             raise
 
+    def _written(self, fn: Callable[[Connection], T]) -> T:
+        done = False
+        try:
+            with self._writer.begin() as connection:
+                answer = fn(connection)
+                done = True
+        except DBAPIError as error:
+            if done and self.house.lost(error):  # it broke in the commit: a repeat might do it twice
+                raise StoreError(
+                    f"the database {self.where} was lost while it kept a change; whether it did will be seen when it"
+                    " is back"
+                ) from error
+            raise
+        self.house.committed()
+        return answer
+
+    def _repeated(self, once: Callable[[], T]) -> T:
+        """Do it until it succeeds or the failure is not a passing one. Raises StoreError."""
+        done = 0
+        while True:
+            try:
+                return once()
+            except DBAPIError as error:
+                if done >= min(self.house.repeats(error), len(PAUSES)):
+                    meaning = None if isinstance(error, IntegrityError) else self.house.meaning(error)
+                    if meaning is None:
+                        raise
+                    raise StoreError(f"the database {self.where} {meaning}") from error
+            self._sleep(PAUSES[done])
+            done += 1
+
     async def note_begun(self, count: int) -> None:
         """Raise the high-water mark before a first byte leaves (rule 25). Raises StoreError: then nothing may."""
         if not self._ledger:
@@ -88,193 +183,86 @@ class Store:
         try:
             await asyncio.to_thread(self.high_water.raise_to, self._ledger, count)
         except OSError as error:
-            raise StoreError(f"cannot write {self.high_water.path}: {error.strerror}; nothing is sent") from error
+            self.trouble = f"cannot write {self.high_water.path}: {error.strerror}; nothing is sent"
+            raise StoreError(self.trouble) from error
 
     def backup(self, target: Path) -> None:
-        """Copy the database as it stands while others go on (SQLite's online backup API)."""
-        with _sentences(self.path):
-            source = sqlite3.connect(_read_only(self.path), uri=True)
-            copy = sqlite3.connect(target)
-            try:
-                source.backup(copy)
-            finally:
-                copy.close()
-                source.close()
+        """Copy the database as it stands while others go on. Raises StoreError."""
+        self.house.backup(target)
 
     def check(self) -> list[str]:
         """Problems found by the database itself; empty is good."""
-
-        def ask(connection: Connection) -> list[str]:
-            found = [row[0] for row in connection.execute(text("PRAGMA integrity_check"))]
-            bad = [f"integrity: {line}" for line in found if line != "ok"]
-            return bad + [f"foreign key: {tuple(row)}" for row in connection.execute(text("PRAGMA foreign_key_check"))]
-
-        return self.read_now(ask)
+        return self.read_now(self.house.check)
 
     def close(self) -> None:
-        self._write_thread.shutdown(wait=True)
+        self._write_threads.shutdown(wait=True)
         self._read_threads.shutdown(wait=True)
         self._writer.dispose()
         self._reader.dispose()
 
 
-def place(settings: Settings) -> Path:
-    """The SQLite file."""
-    url = settings.database.url.reveal()
-    return Path(url.removeprefix("sqlite:///")) if url else settings.data / "syndicate.db"
+def insert_or_ignore(connection: Connection, table: Any) -> Any:
+    """An INSERT that leaves a row alone that is there already; its `rowcount` tells how many were not."""
+    dialect = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")  # loading both at the start costs 25 ms
+    return dialect.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+
+
+def house_of(url: str, data: Path) -> House:
+    """The database at an address, "" for the usual file; what lies beside it on this machine goes into `data`."""
+    if url.startswith("postgresql"):
+        from syndicate.store.postgres import Postgres  # loads its driver
+
+        return Postgres(url, data)
+    from syndicate.store.sqlite import Sqlite
+
+    return Sqlite(Path(url.partition(":///")[2]) if url else data / "syndicate.db")
+
+
+def house(settings: Settings) -> House:
+    """The database that a configuration names. Raises StoreError: its address or driver is no good."""
+    return house_of(settings.database.url.reveal(), settings.data)
 
 
 def open_ledger(settings: Settings, *, upgrade: bool = False) -> Store:
     """Open the database that a configuration names. Raises StoreError."""
-    return open_store(place(settings), upgrade=upgrade)
+    return open_store(house(settings), upgrade=upgrade)
 
 
-def _read_only(path: Path) -> str:
-    """The file as an address for SQLite; a path may hold "?", "#" and "%"."""
-    return f"{path.absolute().as_uri()}?mode=ro"
-
-
-def version(path: Path) -> str | None:
-    """The schema's version as the file states it; None for an empty or absent one. Raises StoreError."""
-    if not path.exists() or path.stat().st_size == 0:
-        return None
-    with _sentences(path), contextlib.closing(sqlite3.connect(_read_only(path), uri=True)) as connection:
-        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not tables:
-            return None
-        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-            raise StoreError(f"{path} is a database of another program: name another one in database.url")
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        return str(row[0]) if row else None
-
-
-def open_store(path: Path, *, upgrade: bool) -> Store:
-    """Open the database; an empty one is filled, an older one upgraded (after a backup) if `upgrade`.
+def open_store(house: House, *, upgrade: bool) -> Store:
+    """Open a database; an empty one is filled, an older one upgraded (after a backup) if `upgrade`.
 
     Raises StoreError: newer than the program, somebody else's, locked, read-only, not a database, too old.
     """
-    if sqlite3.sqlite_version_info < LEAST_SQLITE:
-        raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: 3.35 is the least")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        house.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"cannot make {path.parent}: {error.strerror}; set `data` to a folder you own") from error
-    found = version(path)
+        raise StoreError(f"cannot make {house.folder}: {error.strerror}; set `data` to a folder you own") from error
+    found = house.version()
     if found == HEAD:
-        return Store(path)
+        return Store(house)
     if found is None:
-        store = Store(path)
-        store.write_now(_fill)
+        store = Store(house)
+        store.write_now(_fill, house)
         return store
     from syndicate.store import migrate  # loads the migration tool
 
     if not migrate.known(found):
-        raise StoreError(f"{path} was written by a newer syndicate (schema {found}): install that version or newer")
+        raise StoreError(
+            f"{house.where} was written by a newer syndicate (schema {found}): install that version or newer"
+        )
     if not upgrade:
-        raise StoreError(f"{path} has an older schema ({found}): run `syndicate db upgrade`")
-    store = Store(path)
-    store.backup(_unused(path.with_suffix(f".before-{HEAD}.db")))
-    with _sentences(path):
-        migrate.upgrade(store._writer)
+        raise StoreError(f"{house.where} has an older schema ({found}): run `syndicate db upgrade`")
+    house.keep()
+    store = Store(house)
+    store.write_now(migrate.upgrade, house.prepare)
     return store
 
 
-def _unused(path: Path) -> Path:
-    """That path, or the next free one: an earlier backup is not written over."""
-    count, free = 1, path
-    while free.exists():
-        count += 1
-        free = path.with_stem(f"{path.stem}-{count}")
-    return free
-
-
-def _fill(connection: Connection) -> None:
+def _fill(connection: Connection, house: House) -> None:
     """Tables, and a name of its own, so that a copy restored beside another's traces can be told."""
+    house.prepare(connection)
     if inspect(connection).has_table("alembic_version"):
         return  # another process was quicker
-    connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
     fill(connection)
     connection.execute(settings.insert().values(key="ledger", value=secrets.token_hex(8)))
     crashpoint("migrate.step")
-
-
-def _sqlite(path: Path, *, writes: bool) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(path.absolute())),
-        connect_args={"isolation_level": None, "timeout": BUSY_MS / 1000, "check_same_thread": False},
-        pool_size=1 if writes else 4,
-        max_overflow=0,
-    )
-
-    @event.listens_for(engine, "connect")
-    def pin(connection: sqlite3.Connection, _record: object) -> None:
-        if not writes:
-            connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-            connection.execute("PRAGMA query_only = 1")
-            return
-        for name, value in PRAGMAS.items():
-            connection.execute(f"PRAGMA {name} = {value}")
-        for name, value in PRAGMAS.items():
-            stands = (connection.execute(f"PRAGMA {name}").fetchone() or (0,))[0]
-            if stands != value:
-                raise StoreError(f"SQLite keeps {name} = {stands} instead of {value}: is {path} on a network disk?")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A deferred transaction that reads and then writes fails at once, whatever busy_timeout says.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-_MEANINGS = (
-    ("locked", "is locked by another program that does not let go: stop it, then try again"),
-    ("busy", "is locked by another program that does not let go: stop it, then try again"),
-    ("readonly", "is read-only: give the user who runs syndicate the right to write it and its folder"),
-    ("read-only", "is read-only: give the user who runs syndicate the right to write it and its folder"),
-    ("unable to open", "cannot be opened: check that its folder exists and may be written"),
-    ("full", "cannot grow: the disk is full"),
-    ("disk i/o", "cannot be written: the disk reports an error"),
-    ("not a database", "is not a database: move it away, or name another one in database.url"),
-    ("malformed", "is damaged: restore a backup with `syndicate db restore FILE`"),
-)
-
-
-@contextlib.contextmanager
-def _sentences(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except (DatabaseError, sqlite3.DatabaseError) as error:
-        words = str(getattr(error, "orig", None) or error)
-        for mark, meaning in _MEANINGS:
-            if mark in words.lower():
-                raise StoreError(f"the database {path} {meaning}") from error
-        raise
-
-
-def restore_into(path: Path, backup: Path, now: datetime) -> Path | None:
-    """Put a backup in a database's place; returns where the former one was kept.
-
-    Raises StoreError: not a backup of ours, or somebody is at work on the database.
-    """
-    if version(backup) is None:
-        raise StoreError(f"{backup} is no backup of a syndicate database")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kept = None
-    if path.exists() and path.stat().st_size:
-        kept = path.with_suffix(f".replaced-{now:%Y%m%dT%H%M%S}.db")
-        _copy(path, kept)
-    _copy(backup, path)
-    return kept
-
-
-def _copy(source: Path, target: Path) -> None:
-    """SQLite's own copy: takes the target's lock, so that nobody reads half of it."""
-    with (
-        _sentences(target),
-        contextlib.closing(sqlite3.connect(_read_only(source), uri=True)) as old,
-        contextlib.closing(sqlite3.connect(target, timeout=5)) as new,
-    ):
-        old.backup(new)

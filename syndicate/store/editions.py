@@ -11,7 +11,7 @@ from syndicate.article import Article
 from syndicate.edition import Contents
 from syndicate.store import articles as catalogue
 from syndicate.store import letters
-from syndicate.store.ledger import insert_or_ignore
+from syndicate.store.database import insert_or_ignore
 from syndicate.store.schema import articles, digests, edition_articles, editions
 
 

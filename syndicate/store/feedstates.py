@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, select, update
 
 from syndicate.feedstate import State
-from syndicate.store.ledger import insert_or_ignore
+from syndicate.store.database import insert_or_ignore
 from syndicate.store.schema import sources
 
 PATIENCE = timedelta(minutes=30)  # a pull that fails is a problem after so long

@@ -5,26 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from importlib import import_module
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from syndicate.delivery import OPEN, DeliveryState, LetterState
 from syndicate.pacing import Candidate, Decision, Past
-from syndicate.store.database import AnyRow
+from syndicate.store.database import AnyRow, insert_or_ignore
 from syndicate.store.schema import articles, attempts, channels, checks, deliveries, letters
 
 EMAIL = "email"
 RECENT = 10  # announcements whose authors and titles count as "lately"
 
 _OPEN = [state.value for state in OPEN]
-
-
-def insert_or_ignore(connection: Connection, table: Any) -> Any:
-    """An INSERT that leaves a row alone that is there already."""
-    dialect = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")  # loading both at the start costs 25 ms
-    return dialect.insert(table).on_conflict_do_nothing()
 
 
 # --- channels ---------------------------------------------------------------------------------------------------------

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection
 
 from syndicate.crashpoint import crashpoint
-from syndicate.store.schema import APPLICATION_ID
 
 FOLDER = Path(__file__).parent / "migrations"
 
@@ -27,11 +27,10 @@ def known(version: str) -> bool:
     return version in {step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
-def upgrade(engine: Engine) -> None:
-    """Carry out all missing steps in one transaction: a kill leaves the old schema or the new one."""
-    with engine.begin() as connection:
-        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        crashpoint("migrate.step")
+def upgrade(connection: Connection, prepare: Callable[[Connection], None]) -> None:
+    """Carry out all missing steps in the caller's one transaction: a kill leaves the old schema or the new one."""
+    prepare(connection)
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    crashpoint("migrate.step")

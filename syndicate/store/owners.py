@@ -72,7 +72,7 @@ class Owner:
         self.what = what
         self._store = store
         self._clock = clock
-        self._folder = store.path.parent / "owners"
+        self._folder = store.folder / "owners"
         self._lock = FileLock(self._folder / f"{self.id}.lock")
         self._renewed = self._held_from = 0.0  # by the monotonic clock
         self._watched: dict[str, tuple[datetime | None, float]] = {}  # owner -> its lease, and since when it is so

@@ -12,8 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, update
 
 from syndicate.crashpoint import crashpoint
-from syndicate.store.database import AnyRow
-from syndicate.store.ledger import insert_or_ignore
+from syndicate.store.database import AnyRow, insert_or_ignore
 from syndicate.store.schema import subscribers, subscriptions, suppressions
 from syndicate.subscriber import Address, State
 

@@ -10,19 +10,26 @@ from pathlib import Path
 
 import pytest
 
-from syndicate.store.database import Store, open_store
+from syndicate.store.database import Store, house_of, open_store
 from tests.store.room import HOUR, Room
 
 
 class Database:
     """One database; each `open` is what another process would have."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url = url  # "" is SQLite's usual file in the folder
+        self.folder = folder
         self._stores: list[Store] = []
 
+    @property
+    def path(self) -> Path:
+        """SQLite's file."""
+        assert not self.url
+        return self.folder / "syndicate.db"
+
     def open(self) -> Store:
-        self._stores.append(open_store(self.path, upgrade=True))
+        self._stores.append(open_store(house_of(self.url, self.folder), upgrade=True))
         return self._stores[-1]
 
     def close(self) -> None:
@@ -32,7 +39,7 @@ class Database:
 
 @pytest.fixture(params=["sqlite"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    made = Database(tmp_path / "data" / "syndicate.db")
+    made = Database("", tmp_path / "data")
     yield made
     made.close()
 

@@ -20,10 +20,11 @@ from sqlalchemy.exc import IntegrityError
 
 from syndicate.errors import StoreError
 from syndicate.store import migrate
-from syndicate.store.database import PRAGMAS, Store, _unused, open_store, restore_into, version
+from syndicate.store.database import Store, open_store
 from syndicate.store.schema import APPLICATION_ID, HEAD, metadata, settings
+from syndicate.store.sqlite import PRAGMAS, Sqlite, unused, version_of
 from tests.store.conftest import Database
-from tests.store.rows import NOON, put_articles
+from tests.store.rows import put_articles
 
 
 def count(connection: Connection) -> int:
@@ -57,8 +58,8 @@ def test_a_reader_cannot_write(store: Store) -> None:
 @pytest.fixture
 def stepped(tmp_path: Path) -> Iterator[Store]:
     """A database made by every step in its turn, as one that began with the first version."""
-    store = Store(tmp_path / "stepped.db")
-    migrate.upgrade(store._writer)
+    store = Store(Sqlite(tmp_path / "stepped.db"))
+    store.write_now(migrate.upgrade, store.house.prepare)
     yield store
     store.close()
 
@@ -94,7 +95,7 @@ def test_the_steps_make_the_same_statements_as_the_tables(stepped: Store) -> Non
 
 def test_opened_again_it_is_at_its_version_and_named_once(database: Database) -> None:
     first, second = database.open(), database.open()
-    assert version(database.path) == HEAD
+    assert version_of(database.path) == HEAD
     name = first.read_now(lambda connection: connection.scalar(select(settings.c.value)))
     assert second.read_now(lambda connection: connection.scalar(select(settings.c.value))) == name
 
@@ -103,7 +104,8 @@ def test_an_up_to_date_database_is_opened_without_the_migration_tool(database: D
     database.open()
     program = (
         "import sys; from pathlib import Path; from syndicate.store.database import open_store;"
-        f"open_store(Path({str(database.path)!r}), upgrade=True).close(); sys.exit('alembic' in sys.modules)"
+        "from syndicate.store.sqlite import Sqlite;"
+        f"open_store(Sqlite(Path({str(database.path)!r})), upgrade=True).close(); sys.exit('alembic' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0
 
@@ -112,22 +114,23 @@ def test_several_processes_may_make_it_at_once(tmp_path: Path) -> None:
     path = tmp_path / "new" / "syndicate.db"
     program = (
         "from pathlib import Path; from syndicate.store.database import open_store;"
-        f"open_store(Path({str(path)!r}), upgrade=True).close()"
+        "from syndicate.store.sqlite import Sqlite;"
+        f"open_store(Sqlite(Path({str(path)!r})), upgrade=True).close()"
     )
     running = [subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True) for _ in range(4)]
     for one in running:
         _, words = one.communicate(timeout=60)
         assert one.returncode == 0, words
-    assert version(path) == HEAD
+    assert version_of(path) == HEAD
 
 
 @pytest.mark.parametrize("name", ["a b", "100%25", "what?", "#1", "ünïcode", "quo'te"])
 def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     path = tmp_path / name / "syndicate.db"
-    store = open_store(path, upgrade=True)
+    store = open_store(Sqlite(path), upgrade=True)
     store.backup(tmp_path / "copy.db")
     store.close()
-    assert version(path) == version(tmp_path / "copy.db") == HEAD
+    assert version_of(path) == version_of(tmp_path / "copy.db") == HEAD
 
 
 # --- refusing ---------------------------------------------------------------------------------------------------------
@@ -140,7 +143,7 @@ def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     other.close()
     before = path.read_bytes()
     with pytest.raises(StoreError, match=r"another program.*database\.url"):
-        open_store(path, upgrade=True)
+        open_store(Sqlite(path), upgrade=True)
     assert path.read_bytes() == before
 
 
@@ -148,21 +151,21 @@ def test_a_newer_schema_is_refused_with_what_to_do(database: Database) -> None:
     store = database.open()
     store.write_now(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
     with pytest.raises(StoreError, match=r"newer syndicate \(schema 9999\): install that version"):
-        open_store(database.path, upgrade=True)
+        open_store(Sqlite(database.path), upgrade=True)
 
 
 def test_an_empty_file_is_filled(tmp_path: Path) -> None:
     path = tmp_path / "syndicate.db"
     path.touch()
-    open_store(path, upgrade=True).close()
-    assert version(path) == HEAD
+    open_store(Sqlite(path), upgrade=True).close()
+    assert version_of(path) == HEAD
 
 
 def test_garbage_is_not_a_database(tmp_path: Path) -> None:
     path = tmp_path / "syndicate.db"
     path.write_bytes(b"This is no database at all. " * 100)
     with pytest.raises(StoreError, match=r"is not a database: move it away"):
-        open_store(path, upgrade=True)
+        open_store(Sqlite(path), upgrade=True)
 
 
 def test_a_damaged_database_says_which_command_mends_it(database: Database) -> None:
@@ -174,18 +177,18 @@ def test_a_damaged_database_says_which_command_mends_it(database: Database) -> N
         file.seek(8192)
         file.write(os.urandom(size - 8192))
     with pytest.raises(StoreError, match="is damaged: restore a backup with `syndicate db restore FILE`"):
-        open_store(database.path, upgrade=True)
+        open_store(Sqlite(database.path), upgrade=True)
 
 
 def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot make"):
-        open_store(tmp_path / "file" / "deeper" / "syndicate.db", upgrade=True)
+        open_store(Sqlite(tmp_path / "file" / "deeper" / "syndicate.db"), upgrade=True)
 
 
 def test_a_locked_database_is_said_so_and_goes_on_afterwards(store: Store) -> None:
     store.write_now(lambda connection: connection.execute(text("PRAGMA busy_timeout = 1")))  # no half minute here
-    other = sqlite3.connect(store.path, isolation_level=None)
+    other = sqlite3.connect(store.where, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="locked by another program"):
         store.write_now(note, "no")
@@ -307,11 +310,11 @@ def test_a_backup_is_whole_while_others_write_and_can_be_restored(database: Data
     store.backup(copy)
     store.write_now(note, "after")
     store.close()
-    kept = restore_into(database.path, copy, NOON)
+    kept = Sqlite(database.path).restore(copy, "replaced")
     assert "after" not in (now := noted(database.open()))
     assert "before" in now
     assert kept is not None
-    former = open_store(kept, upgrade=False)
+    former = open_store(Sqlite(Path(kept)), upgrade=False)
     assert {"before", "after"} <= noted(former)
     former.close()
 
@@ -323,18 +326,18 @@ def test_what_is_no_backup_is_not_restored(database: Database, tmp_path: Path) -
     empty.touch()
     for wrong in (empty, tmp_path / "nowhere.db"):
         with pytest.raises(StoreError, match="no backup"):
-            restore_into(database.path, wrong, NOON)
+            Sqlite(database.path).restore(wrong, "replaced")
     assert "kept" in noted(store)
 
 
 def test_an_earlier_backup_is_not_written_over(tmp_path: Path) -> None:
     path = tmp_path / "syndicate.before-0002.db"
-    assert _unused(path) == path
+    assert unused(path) == path
     path.touch()
-    second = _unused(path)
+    second = unused(path)
     assert second != path
     second.touch()
-    assert _unused(path) not in (path, second)
+    assert unused(path) not in (path, second)
 
 
 def test_a_sound_database_has_no_problems(store: Store) -> None:
@@ -348,7 +351,7 @@ def test_two_that_fill_an_empty_database_at_once_are_both_right(tmp_path: Path) 
 
     def start(_: int) -> list[str]:
         gate.wait()
-        with contextlib.closing(open_store(path, upgrade=True)) as opened:
+        with contextlib.closing(open_store(Sqlite(path), upgrade=True)) as opened:
             return opened.check()
 
     with ThreadPoolExecutor(4) as threads:

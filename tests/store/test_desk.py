@@ -15,6 +15,7 @@ from syndicate.desk import Reading
 from syndicate.store import articles, ledger
 from syndicate.store.database import open_store
 from syndicate.store.schema import deliveries
+from syndicate.store.sqlite import Sqlite
 from tests.store.room import DAY, HOUR, LONG_AGO, MINUTE, Room
 
 Make = Callable[..., Room]
@@ -188,11 +189,11 @@ async def test_a_lost_database_gives_the_same_ids(make_room: Make, tmp_path: Pat
     for number in range(3):
         room.write(f"{number}.md")
     await room.scan()
-    again = Room(tmp_path, open_store(tmp_path / "other.db", upgrade=True))
+    again = Room(tmp_path, open_store(Sqlite(tmp_path / "other.db"), upgrade=True))
     await again.scan()
     again.store.close()
     assert {path: one.id for path, one in room.all().items()} != {}
-    other = open_store(tmp_path / "other.db", upgrade=True)
+    other = open_store(Sqlite(tmp_path / "other.db"), upgrade=True)
     found = {one.path: one.id for one in other.read_now(articles.listing)}
     other.close()
     assert found == {path: one.id for path, one in room.all().items()}
@@ -698,7 +699,7 @@ async def test_a_planned_one_that_went_while_on_the_wire_does_not_block_the_chan
 async def test_two_scans_of_one_folder_at_once_are_as_good_as_one(make_room: Make, tmp_path: Path) -> None:
     room = make_room()
     await room.scan()
-    beside = Room(tmp_path, open_store(room.store.path, upgrade=False))
+    beside = Room(tmp_path, open_store(room.store.house, upgrade=False))
     beside.now = room.now = room.now + HOUR
     for number in range(20):
         room.write(f"{number}.md")

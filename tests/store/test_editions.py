@@ -303,7 +303,7 @@ async def test_by_hand_leaves_the_calendar_its_window(digest: Room) -> None:
 async def test_two_processes_freeze_one_slot_as_one_edition(digest: Room) -> None:
     await add(digest, "a")
     digest.now = SLOTS[0]
-    beside = open_store(digest.store.path, upgrade=False)
+    beside = open_store(digest.store.house, upgrade=False)
     made = await asyncio.gather(*(freeze_due(digest.press, one, digest.now) for one in (digest.store, beside)))
     beside.close()
     assert sorted(made) == [[], ["weekly-2026-11-24"]]

@@ -110,10 +110,11 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from syndicate.clock import SystemClock
-from syndicate.store.database import open_store
+from syndicate.store.database import house_of, open_store
 from syndicate.store.owners import Owner
 from tests.store.rows import must_claim, mailing, start, take
-store = open_store(Path(sys.argv[1]), upgrade=False)
+store = open_store(house_of(sys.argv[1], Path(sys.argv[2])), upgrade=False)
+del sys.argv[1]
 owner = Owner(store, SystemClock(), "run")
 owner.open()
 if sys.argv[2] == "letters":
@@ -129,7 +130,7 @@ sys.stdin.read()
 
 @contextmanager
 def process(database: Database, what: str, *more: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = [sys.executable, "-c", PROGRAM, str(database.path), what, *map(str, more)]
+    command = [sys.executable, "-c", PROGRAM, database.url, str(database.folder), what, *map(str, more)]
     root = Path(__file__).resolve().parents[2]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=root) as running:
@@ -152,7 +153,7 @@ def test_the_claims_of_a_killed_process_come_back_at_once(database: Database, cl
         assert delivery(store).state == "planned"
         assert known(store) == {owner.id}
         assert owner.take_back() == 0
-    assert list((database.path.parent / "owners").iterdir()) == []
+    assert list((database.folder / "owners").iterdir()) == []
 
 
 def test_what_a_killed_process_had_begun_is_in_doubt(database: Database, clock: TwoClocks) -> None:
@@ -373,7 +374,7 @@ def test_asking_after_others_makes_no_files(store: Store, clock: TwoClocks) -> N
     with owning(store, clock) as owner:
         for _ in range(3):
             owner.take_back()
-        folder = store.path.parent / "owners"
+        folder = store.folder / "owners"
         assert [path.stem for path in folder.iterdir()] == [owner.id]
 
 
@@ -382,5 +383,5 @@ def test_asking_after_the_living_leaves_their_locks_alone(database: Database, cl
     with owning(store, clock, "run") as one, owning(database.open(), clock, "send") as two:
         for _ in range(3):
             assert one.take_back() == two.take_back() == 0
-        names = {path.stem for path in (store.path.parent / "owners").iterdir()}
+        names = {path.stem for path in (store.folder / "owners").iterdir()}
         assert names == {one.id, two.id} == known(store)

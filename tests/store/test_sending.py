@@ -124,7 +124,7 @@ class Locked:
 
     def __init__(self, store: Store) -> None:
         store.write_now(lambda connection: connection.execute(text("PRAGMA busy_timeout = 1")))
-        self._other = sqlite3.connect(store.path, isolation_level=None, check_same_thread=False)
+        self._other = sqlite3.connect(store.where, isolation_level=None, check_same_thread=False)
 
     def lock(self) -> None:
         self._other.execute("BEGIN IMMEDIATE")
