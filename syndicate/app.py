@@ -11,6 +11,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from hashlib import blake2b
 
 from syndicate import __version__
 from syndicate.channels.base import Channel
@@ -36,10 +37,12 @@ from syndicate.sources.webfeed import WebFeed
 from syndicate.store import highwater
 from syndicate.store.database import Store, open_ledger
 from syndicate.store.owners import RENEW, Owner
+from syndicate.store.timekeeping import Timekeeper
 from syndicate.subscriber import Signer
 from syndicate.transports.outbox import Outbox as MailOutbox
 from syndicate.transports.smtp import Smtp
 
+WORKER = "worker"
 LOOK_DEADLINE = 15.0  # seconds for one question to the web
 
 log = get(__name__)
@@ -69,19 +72,24 @@ def secret(settings: Settings) -> bytes:
 
 @asynccontextmanager
 async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator[App]:
-    """Everything, connected; `what` names this process in the ledger ("run", "send"). Raises SyndicateError."""
-    store = await asyncio.to_thread(open_ledger, settings, upgrade=True)
+    """Everything, connected; `what` names this process in the ledger ("run", "send"). Raises SyndicateError.
+
+    A `worker` never fills or upgrades a database: the `run` that it helps does.
+    """
+    store = await asyncio.to_thread(open_ledger, settings, upgrade=what != WORKER)
     key = await asyncio.to_thread(secret, settings)
     chance = system_chance()
     fetcher = make_fetcher(settings, clock, chance)
     looker = make_looker(settings)
-    owner = Owner(store, clock, what)
-    publics = {public.name: public for public in _publics(settings, fetcher, clock)}
+    owner = Owner(store, clock, what, agreement(settings, key))
+    keeper = Timekeeper(store, clock)
+    publics = {public.name: public for public in public_channels(settings, fetcher, clock)}
     gc.freeze()  # modules and tables of the program stay until it ends: no collection need walk them
     try:
         await asyncio.to_thread(owner.open)
         await _notice_restored(store, clock)
-        renewing = asyncio.create_task(_renew(owner, clock))
+        await asyncio.to_thread(keeper.start)
+        renewing = asyncio.create_task(_renew(owner, keeper, clock))
         try:
             yield App(
                 settings=settings,
@@ -118,13 +126,30 @@ async def _notice_restored(store: Store, clock: Clock) -> None:
         await store.write(highwater.pause_if_behind, mark, clock.now())
 
 
-async def _renew(owner: Owner, clock: Clock) -> None:
+def agreement(settings: Settings, key: bytes) -> str:
+    """What every machine on one database must be told alike, a line for each thing.
+
+    Else channels would go live and back with each pass, slots be filled twice, and links of one machine's letters be
+    unknown to the other. Of the secret it holds too little to guess it.
+    """
+    channels = [f"{name} {'live' if live else 'in rehearsal'}" for name, live in sorted(settings.channels.items())]
+    digests = [f"{digest.name} at {digest.schedule!r}" for digest in settings.digests]
+    zone = f"site.timezone {settings.site.timezone}"
+    return "\n".join([*channels, *digests, zone, f"secret of mark {blake2b(key, digest_size=2).hexdigest()}"])
+
+
+async def _renew(owner: Owner, keeper: Timekeeper, clock: Clock) -> None:
+    said = ""
     while True:
         await clock.sleep(RENEW)
         try:
+            await asyncio.to_thread(keeper.look)
             await asyncio.to_thread(owner.renew)
+            said = ""
         except Exception as error:  # a lease that is not renewed lapses by itself; this loop must not end with it
-            log.warning("lease not renewed", error=str(error))
+            if str(error) != said:
+                log.warning("lease not renewed", error=str(error))
+            said = str(error)
 
 
 def press(settings: Settings) -> Press | None:
@@ -147,7 +172,8 @@ def _post(settings: Settings, key: bytes, clock: Clock) -> Post | None:
     )
 
 
-def _publics(settings: Settings, fetcher: Fetcher, clock: Clock) -> list[PublicChannel]:
+def public_channels(settings: Settings, fetcher: Fetcher, clock: Clock) -> list[PublicChannel]:
+    """The public channels of a configuration; one that is not live writes into the outbox."""
     return [_linkedin(settings, settings.linkedin, fetcher, clock)] if settings.linkedin else []
 
 

@@ -1,73 +1,129 @@
-"""The daemon: starts clock, loops and web, and stops them in order, finishing what is on the wire."""
+"""The daemon: starts clock, loops and web, and stops them in order, finishing what is on the wire.
+
+A `worker` is the same without eyes: it delivers and mails for the `run`s on its database.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from syndicate import health
-from syndicate.app import open_app
+from syndicate.app import WORKER, open_app
 from syndicate.clock import Clock
 from syndicate.config import FeedSettings, Settings, Site, WebSettings
 from syndicate.errors import SyndicateError
 from syndicate.logs import get
-from syndicate.pipeline import App, deliver_channel, look, mail_letters
-from syndicate.publish import publish_if_changed
+from syndicate.pipeline import App, deliver_channel, learn, look, mail_letters, takeable
 from syndicate.sources.folder import Folder
-from syndicate.store import articles, letters, pauses, subscribers
+from syndicate.store import articles, highwater, pauses, scanners, subscribers
 from syndicate.store.owners import FileLock
+from syndicate.store.scanners import DAEMON
 from syndicate.subscriber import Signer, State
 from syndicate.ticker import Job, Ticker
-from syndicate.verify import verify
 from syndicate.watch import hints
 from syndicate.words import after_pass, upcoming
 
 LEARN_EVERY = 5.0  # seconds between looks for a page or an image to ask for
 SEND_EVERY = 1.0  # seconds between looks for something due
+INHERIT_EVERY = 5.0  # seconds between looks for a source that nobody scans
 GRACE = 30.0  # seconds in which the wire is finished after SIGTERM
 
 log = get(__name__)
 Say = Callable[[str], None]
+Jobs = Mapping[str, tuple[float, Job]]
 
 
 async def serve(settings: Settings, clock: Clock, say: Say) -> int:
-    """Run until SIGTERM or SIGINT. Raises SyndicateError: a second daemon, a taken port, an unusable database."""
+    """`run`: everything, until SIGTERM or SIGINT.
+
+    Raises SyndicateError: a second daemon, a taken port, an unusable database.
+    """
+    with _alone(settings):
+        async with open_app(settings, clock, DAEMON) as app, _web(app) as address:
+            say(f"syndicate runs; stop it with Ctrl-C.{f' Feeds and pages at {address}' if address else ''}")
+            for name, slots in upcoming(settings, clock.now()).items():
+                say(f"{name}: next {slots} ({settings.site.timezone})")
+            await _work(app, jobs(app, say))
+    return 0
+
+
+async def help_out(settings: Settings, clock: Clock, say: Say) -> int:
+    """`worker`: deliver and mail what is due, until SIGTERM or SIGINT. Raises SyndicateError: an unusable database."""
+    async with open_app(settings, clock, WORKER) as app:
+        say("syndicate helps to deliver and mail; stop it with Ctrl-C.")
+        await _work(app, sending(app))
+    return 0
+
+
+@contextlib.contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """A SQLite file has one `run`; on PostgreSQL several share the work. Raises SyndicateError: another has it."""
+    if settings.database.url.reveal().startswith("postgresql"):
+        yield
+        return
     lock = FileLock(settings.data / "daemon.lock")
     if not lock.acquire():
         raise SyndicateError(f"another `syndicate run` works on {settings.data}: stop it first")
     try:
-        async with open_app(settings, clock, "run") as app, _web(app) as address:
-            say(f"syndicate runs; stop it with Ctrl-C.{f' Feeds and pages at {address}' if address else ''}")
-            for name, slots in upcoming(settings, clock.now()).items():
-                say(f"{name}: next {slots} ({settings.site.timezone})")
-            await _work(app, say)
+        yield
     finally:
         lock.release()
-    return 0
 
 
 # --- working ----------------------------------------------------------------------------------------------------------
 
 
-async def _work(app: App, say: Say) -> None:
+def jobs(app: App, say: Say) -> Jobs:
+    """What a `run` does again and again: name -> seconds between, and the job."""
+    poll = min(source.poll.total_seconds() for source in app.settings.sources)
+    return {
+        "look": (poll, _Looking(app, say)),
+        "learn": (LEARN_EVERY, _unless_stopping(app, partial(_learn, app))),
+        **sending(app),
+    }
+
+
+def sending(app: App) -> Jobs:
+    """The jobs that touch the world; a `worker` has no others."""
+    return {
+        **{
+            f"deliver {name}": (SEND_EVERY, _unless_stopping(app, partial(deliver_channel, app, name)))
+            for name in app.publics
+        },
+        "mail": (SEND_EVERY, _unless_stopping(app, partial(mail_letters, app))),
+    }
+
+
+def _unless_stopping(app: App, job: Callable[[], Awaitable[object]]) -> Job:
+    async def start() -> None:
+        if not app.stop.is_set():
+            await job()
+
+    return start
+
+
+async def _learn(app: App) -> None:
+    if not await app.store.read(pauses.stands, pauses.CLOCK):
+        await learn(app, app.clock.now())
+
+
+async def _work(app: App, jobs: Jobs) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, app.stop.set)
     busy = _Busy()
-    poll = min(source.poll.total_seconds() for source in app.settings.sources)
-    jobs: dict[str, tuple[float, Job]] = {"look": (poll, busy(_Looking(app, say)))}
-    jobs["learn"] = (LEARN_EVERY, busy(_learning(app)))
-    for name in app.publics:
-        jobs[f"deliver {name}"] = (SEND_EVERY, busy(_delivering(app, name)))
-    jobs["mail"] = (SEND_EVERY, busy(_mailing(app)))
-    ticker = Ticker(jobs)
+    ticker = Ticker({name: (seconds, busy(job)) for name, (seconds, job) in jobs.items()})
     ticker.start()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_hints(app, ticker))
+        if "look" in jobs:
+            tasks.create_task(_hints(app, ticker))
+            tasks.create_task(_inherit(app, ticker))
         await app.stop.wait()
     log.info("stopping", running=busy.count)
     try:
@@ -75,6 +131,18 @@ async def _work(app: App, say: Say) -> None:
     except TimeoutError:
         log.warning("cut off", running=busy.count, after=GRACE)
     ticker.stop()
+
+
+async def _inherit(app: App, ticker: Ticker) -> None:
+    """Hurry the next look when nobody scans a source any more: its machine is gone, and its poll may be an hour."""
+    names = [source.name for source in app.sources]
+    while not app.stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(app.stop.wait(), INHERIT_EVERY)
+        with contextlib.suppress(SyndicateError):  # the jobs tell what is wrong with the database
+            shared = await app.store.read(scanners.sharing, names, app.owner.id, app.owner.host)
+            if not shared.alone and takeable(app, shared):
+                ticker.hurry("look")
 
 
 async def _hints(app: App, ticker: Ticker) -> None:
@@ -133,30 +201,6 @@ class _Looking:
             )  # fmt: skip
         for problem in report.scanned.problems:
             log.warning("source", problem=problem)
-
-
-def _learning(app: App) -> Job:
-    async def learn() -> None:
-        if not app.stop.is_set() and await verify(app.store, app.looker, app.desk, app.clock.now()):
-            await publish_if_changed(app.store, app.settings)
-
-    return learn
-
-
-def _delivering(app: App, name: str) -> Job:
-    async def deliver_due() -> None:
-        if not app.stop.is_set():
-            await deliver_channel(app, name)
-
-    return deliver_due
-
-
-def _mailing(app: App) -> Job:
-    async def mail_due() -> None:
-        if not app.stop.is_set():
-            await mail_letters(app)
-
-    return mail_due
 
 
 # --- web --------------------------------------------------------------------------------------------------------------
@@ -230,5 +274,5 @@ class NewsroomOffice:
 
     async def ready(self) -> bool:
         """Whether the database answers."""
-        await self._app.store.read(letters.counts)
+        await self._app.store.read(highwater.ledger)
         return True

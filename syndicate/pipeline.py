@@ -15,19 +15,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from syndicate.clock import Chance, Clock
 from syndicate.config import Settings
 from syndicate.deliver import PublicChannel, deliver
 from syndicate.desk import Desk
+from syndicate.errors import SyndicateError
 from syndicate.freeze import Press, freeze_due, freeze_planned
-from syndicate.mail import Post, mail
+from syndicate.mail import Post, mail, tidy
 from syndicate.plan import plan
 from syndicate.publish import Published, publish_if_changed
 from syndicate.scan import Scanned, Source, scan
-from syndicate.store import editions, ledger
+from syndicate.store import editions, ledger, pauses, scanners
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner
 from syndicate.subscriber import Signer
@@ -52,6 +53,7 @@ class App:
     press: Press | None  # makes editions; None without [email]
     post: Post | None
     stop: asyncio.Event  # set: nothing more is claimed
+    shunned: dict[str, float] = field(default_factory=dict)  # sources that it could not read, and since when
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +70,14 @@ async def look(app: App, *, asking: bool = False) -> Report:
     """scan, publish, plan: everything short of sending. It reads the clock once, so that one pass has one now.
 
     With `asking` the world is asked about pages and images in between; the daemon does that beside its passes.
+    While the clock cannot be believed, nothing is dated, expired or chosen by it.
     """
+    if await app.store.read(pauses.stands, pauses.CLOCK):
+        return Report(scanned=Scanned(), published=Published(), planned=0, frozen=())
     now = app.clock.now()
     scanned, published = await _take_in(app, now)
-    if asking and await verify(app.store, app.looker, app.desk, now):
-        published += await publish_if_changed(app.store, app.settings)
+    if asking:
+        published += await learn(app, now)
     planned = await plan(app.store, list(app.publics.values()), now)
     frozen = await freeze_due(app.press, app.store, now) if app.press else []
     return Report(scanned=scanned, published=published, planned=planned, frozen=frozen)
@@ -89,16 +94,63 @@ async def note_channels(app: App, now: datetime) -> None:
         await app.store.write(editions.sync_digests, names, now)
 
 
+async def learn(app: App, now: datetime) -> Published:
+    """verify, where it is this process that does; publish what it changed."""
+    beside = None if app.owner.what == scanners.DAEMON else app.owner.host
+    if not await app.store.read(scanners.asks, app.owner.id, beside):
+        return Published()
+    if not await verify(app.store, app.looker, app.desk, now):
+        return Published()
+    return await publish_if_changed(app.store, app.settings)
+
+
 async def catch_up(app: App) -> Report:
-    """scan and publish: what commands for one-off sends need before they choose."""
+    """scan and publish: what commands for one-off sends need before they choose.
+
+    Raises SyndicateError while the clock cannot be believed.
+    """
+    if why := (await app.store.read(pauses.standing)).get(pauses.CLOCK):
+        raise SyndicateError(why)
     scanned, published = await _take_in(app, app.clock.now())
     return Report(scanned=scanned, published=published, planned=0, frozen=())
 
 
 async def _take_in(app: App, now: datetime) -> tuple[Scanned, Published]:
     await note_channels(app, now)
-    scanned = await scan(app.sources, app.store, app.desk, now)
+    await asyncio.to_thread(app.owner.take_back)
+    sources, patience = await _own_sources(app)
+    scanned = await scan(sources, app.store, app.desk, now, patience=patience)
+    await _leave_unread(app, scanned.unread)
     return scanned, await publish_if_changed(app.store, app.settings)
+
+
+async def _own_sources(app: App) -> tuple[Sequence[Source], timedelta]:
+    """The sources that this process scans, and how long it is patient with one that it cannot read."""
+    names = [source.name for source in app.sources]
+    me = app.owner
+    shared = await app.store.read(scanners.sharing, names, me.id, me.host)
+    if me.what == scanners.DAEMON and (free := takeable(app, shared)):
+        await app.store.write(scanners.take, free, me.id)
+        shared = await app.store.read(scanners.sharing, names, me.id, me.host)
+    mine = shared.mine if me.what == scanners.DAEMON else shared.near
+    return [source for source in app.sources if source.name in mine], timedelta(0) if shared.alone else _patience(app)
+
+
+def takeable(app: App, shared: scanners.Sharing) -> set[str]:
+    """Sources that nobody scans; what this machine could not read just now it leaves to others, if there are any."""
+    now, patience = app.clock.monotonic(), _patience(app).total_seconds()
+    return {name for name in shared.vacant if shared.alone or now - app.shunned.get(name, -patience) >= patience}
+
+
+def _patience(app: App) -> timedelta:
+    polls = max(source.poll for source in app.settings.sources)
+    return max(2 * polls, timedelta(minutes=2))  # `scanned_at` is written once a minute
+
+
+async def _leave_unread(app: App, unread: frozenset[str]) -> None:
+    if unread:
+        app.shunned.update(dict.fromkeys(unread, app.clock.monotonic()))
+        await app.store.write(scanners.let_go, unread, app.owner.id)
 
 
 async def send(app: App) -> int:
@@ -136,4 +188,5 @@ async def run_pass(app: App) -> Report:
     """One pass of the whole flow."""
     report = await look(app, asking=True)
     await send(app)
+    await tidy(app.store, app.clock, app.stop)
     return report

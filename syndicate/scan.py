@@ -6,9 +6,10 @@ What is released is owed to the channels in the same transaction: a crash leaves
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from hashlib import blake2b
 
 from sqlalchemy import Connection
@@ -45,6 +46,7 @@ class Scanned:
     first: int = 0  # articles of a first scan: in the feeds, never announced
     problems: tuple[str, ...] = ()
     unsettled: int = 0  # files written to so lately that the next scan takes them
+    unread: frozenset[str] = frozenset()  # names of sources that could not be read as a whole
 
     def __add__(self, other: Scanned) -> Scanned:
         return Scanned(
@@ -55,21 +57,29 @@ class Scanned:
             self.first + other.first,
             self.problems + other.problems,
             self.unsettled + other.unsettled,
+            self.unread | other.unread,
         )
 
 
-async def scan(sources: Sequence[Source], store: Store, desk: Desk, now: datetime) -> Scanned:
-    """Look at every source once; read and judge what is new or changed. One that cannot be read stops no other."""
-    result = Scanned(changed=await store.write(desk.judge_due, now))
+async def scan(
+    sources: Sequence[Source], store: Store, desk: Desk, now: datetime, *, patience: timedelta = timedelta(0)
+) -> Scanned:
+    """Look at every source once; read and judge what is new or changed. One that cannot be read stops no other.
+
+    `patience`: so long another machine may have read a source before it counts as unreadable.
+    """
+    result = Scanned()
+    if await store.read(articles.any_to_judge, now):
+        result = Scanned(changed=await store.write(desk.judge_due, now))
     for source in sources:
         try:
             if isinstance(source, WebFeed):
                 result += await _scan_feed(source, store, desk, now)
             else:
-                result += await _scan_folder(source, store, desk, now)
+                result += await _scan_folder(source, store, desk, now, patience)
         except SourceError as error:
-            await store.write(articles.outage, source.name, str(error), now)
-            result += Scanned(problems=(str(error),))
+            await store.write(articles.outage, source.name, str(error), now, patience)
+            result += Scanned(problems=(str(error),), unread=frozenset([source.name]))
     return result
 
 
@@ -94,6 +104,7 @@ async def _scan_feed(source: WebFeed, store: Store, desk: Desk, now: datetime) -
         log.warning("feed", note=note)
 
     def take_in(connection: Connection) -> tuple[int, int]:
+        articles.lock(connection)
         articles.scanned(connection, source.name, now, complete=True)
         feedstates.keep(connection, source.name, gathered.state)
         return _take_in(connection, desk, readings, sweep)
@@ -105,7 +116,7 @@ async def _scan_feed(source: WebFeed, store: Store, desk: Desk, now: datetime) -
     )  # fmt: skip
 
 
-async def _scan_folder(source: Folder, store: Store, desk: Desk, now: datetime) -> Scanned:
+async def _scan_folder(source: Folder, store: Store, desk: Desk, now: datetime, patience: timedelta) -> Scanned:
     await _pull(source, store, now)
     known = await store.read(articles.known, source.name)
     seen, fresh = await asyncio.to_thread(_look, source, known)
@@ -134,8 +145,11 @@ async def _scan_folder(source: Folder, store: Store, desk: Desk, now: datetime) 
         await store.write(feedstates.forget, source.name, False)
     complete = result.parsed == len(fresh) and not problem
     found = [one.id for path, one in known.items() if one.missed_at and path in seen]
-    changed = await store.write(_finish, source.name, known, missing, found, complete, problem, desk, now)
-    return result + Scanned(changed=changed, problems=(problem,) if problem else ())
+    ending: Callable[[Connection], None] = partial(articles.scanned, source=source.name, now=now, complete=complete)
+    if problem:
+        ending = partial(articles.outage, source=source.name, problem=problem, now=now, patience=patience)
+        result += Scanned(problems=(problem,), unread=frozenset([source.name]))
+    return result + Scanned(changed=await store.write(_finish, source.name, known, missing, found, ending, desk, now))
 
 
 async def _pull(source: Folder, store: Store, now: datetime) -> None:
@@ -226,12 +240,13 @@ def _finish(
     known: Mapping[str, Known],
     missing: Mapping[str, str],
     found: Sequence[str],
-    complete: bool,
-    problem: str | None,
+    ending: Callable[[Connection], None],
     desk: Desk,
     now: datetime,
 ) -> int:
-    """Note what is missing (a first time), gone (a second time) or back, and that the scan is over."""
+    """Note what is missing (a first time), gone (a second time) or back, and how the scan ended."""
+    if missing or found:
+        articles.lock(connection)
     settle = desk.settings.review.settle
     again = [one for one, path in missing.items() if (at := known[path].missed_at) and now - at >= settle]
     gone = articles.gone(connection, again) if again else []
@@ -243,8 +258,5 @@ def _finish(
         articles.missed(connection, source, newly, now)
     if found:
         articles.found_again(connection, found)
-    if problem:
-        articles.outage(connection, source, problem, now)
-    else:
-        articles.scanned(connection, source, now, complete=complete)
+    ending(connection)
     return len(gone)

@@ -5,14 +5,17 @@ The database alone says what is due, so a late, doubled or missed tick does no h
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
-from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from syndicate.logs import get
+
+STEP = 1.0  # seconds between looks at the wall clock
 
 Job = Callable[[], Awaitable[None]]
 
@@ -30,11 +33,27 @@ class Ticker:
         )
         for name, (seconds, job) in jobs.items():
             self._scheduler.add_job(job, "interval", seconds=seconds, id=name, next_run_time=datetime.now(UTC))
-        self._scheduler.add_listener(_tell, EVENT_JOB_ERROR)
+        self._scheduler.add_listener(self._tell, EVENT_JOB_ERROR)
+        self._scheduler.add_listener(self._went_well, EVENT_JOB_EXECUTED)
+        self._said: dict[str, str] = {}  # job -> what it failed with last
+        self._watching: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Start inside the running loop; every job runs at once."""
         self._scheduler.start()
+        self._watching = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        """The scheduler goes by the wall clock: set back by an hour, it would start nothing for an hour."""
+        last = datetime.now(UTC)
+        while True:
+            await asyncio.sleep(STEP)
+            now = datetime.now(UTC)
+            if now < last:
+                log.warning("the clock was set back", by=str(last - now))
+                for job in self._scheduler.get_jobs():
+                    self.hurry(job.id)
+            last = now
 
     def hurry(self, name: str) -> None:
         """Run a job now, not at its next tick."""
@@ -42,9 +61,18 @@ class Ticker:
 
     def stop(self) -> None:
         """Start nothing more. Whoever waits for what is running does so before: running jobs are cancelled here."""
+        if self._watching is not None:
+            self._watching.cancel()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
+    def _tell(self, event: JobExecutionEvent) -> None:
+        """Once: a job that fails each second in the same way is told when it fails otherwise, or works again."""
+        error = f"{type(event.exception).__name__}: {event.exception}"
+        if self._said.get(event.job_id) != error:
+            log.error("job failed", job=event.job_id, error=error)
+        self._said[event.job_id] = error
 
-def _tell(event: JobExecutionEvent) -> None:
-    log.error("job failed", job=event.job_id, error=f"{type(event.exception).__name__}: {event.exception}")
+    def _went_well(self, event: JobExecutionEvent) -> None:
+        if self._said.pop(event.job_id, None) is not None:
+            log.info("job works again", job=event.job_id)

@@ -96,6 +96,7 @@ def _again(check: Check, now: datetime) -> datetime:
 
 
 def _record(connection: Connection, desk: Desk, results: Sequence[Result], now: datetime) -> int:
+    articles.lock(connection)
     checks.record(connection, results)
     good = [one.check.article for one in results if one.state == checks.GOOD and one.check.what == checks.PAGE]
     if good:

@@ -1,4 +1,4 @@
-"""run, send, digest, feeds: the commands that make something happen. Only the first three scan."""
+"""run, worker, send, digest, feeds: the commands that make something happen. `run`, `send` and `digest` scan."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ Test = Annotated[
 
 def register(app: typer.Typer) -> None:
     app.command()(run)
+    app.command()(worker)
     app.command()(send)
     app.command()(digest)
     app.command()(feeds)
@@ -50,6 +51,20 @@ def run(
 
     session.listen(session.verbosity)
     raise typer.Exit(session.run(serve(settings, session.clock, session.say)))
+
+
+def worker(context: typer.Context) -> None:
+    """Help a `run` on the same database to deliver and mail.
+
+    It scans, publishes and plans nothing, and runs until Ctrl-C or SIGTERM.
+    """
+    session: Session = context.obj
+    settings = session.startable()
+    _check_reach(session)
+    from syndicate.daemon import help_out
+
+    session.listen(session.verbosity)
+    raise typer.Exit(session.run(help_out(settings, session.clock, session.say)))
 
 
 async def _once(session: Session) -> int:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Integer, Select, Text, and_, bindparam, cast, func, or_, select, update
+from sqlalchemy import BigInteger, Connection, Select, Text, and_, bindparam, cast, func, or_, select, update
 
 from syndicate.article import Article, Manuscript, State
 from syndicate.errors import UsageError
-from syndicate.store.database import AnyRow
+from syndicate.store.database import AnyRow, insert_or_ignore
 from syndicate.store.register import STANDS, Standing
 from syndicate.store.schema import articles, settings, sources
 
@@ -80,9 +80,16 @@ def scanned(connection: Connection, source: str, now: datetime, *, complete: boo
         connection.execute(update(sources).where(sources.c.name == source).values(scanned_at=now, **values))
 
 
-def outage(connection: Connection, source: str, problem: str, now: datetime) -> None:
-    """Note that a source cannot be read; the moment of the first failure stays."""
+def outage(
+    connection: Connection, source: str, problem: str, now: datetime, patience: timedelta = timedelta(0)
+) -> None:
+    """Note that a source cannot be read; the moment of the first failure stays.
+
+    Not where somebody else read it within `patience`: a machine that has not its folder leaves it to him.
+    """
     row = connection.execute(select(sources).where(sources.c.name == source)).first()
+    if row is not None and patience and now - (row.scanned_at or row.problem_since or now) < patience:
+        return
     if row is None:
         connection.execute(sources.insert().values(name=source, problem=problem, problem_since=now))
     elif row.problem != problem:
@@ -99,6 +106,17 @@ def outages(connection: Connection) -> dict[str, str]:
     return dict(connection.execute(query).all())
 
 
+def lock(connection: Connection) -> None:
+    """Make those who change the catalogue wait for each other: first thing in each transaction that does.
+
+    What one read of it (who stands at this path? has this title a twin?) holds until his changes are committed.
+    """
+    revision = select(settings.c.value).where(settings.c.key == "revision").with_for_update()
+    if connection.execute(revision).first() is None:
+        connection.execute(insert_or_ignore(connection, settings).values(key="revision", value="0"))
+        connection.execute(revision)
+
+
 def revision(connection: Connection) -> int:
     """Counts the changes of the catalogue."""
     return int(connection.scalar(select(settings.c.value).where(settings.c.key == "revision")) or 0)
@@ -106,13 +124,12 @@ def revision(connection: Connection) -> int:
 
 def revise(connection: Connection) -> None:
     """The catalogue changed."""
-    counted = connection.execute(
+    lock(connection)
+    connection.execute(
         update(settings)
         .where(settings.c.key == "revision")
-        .values(value=cast(cast(settings.c.value, Integer) + 1, Text))
+        .values(value=cast(cast(settings.c.value, BigInteger) + 1, Text))
     )
-    if not counted.rowcount:
-        connection.execute(settings.insert().values(key="revision", value="1"))
 
 
 # --- scanning ---------------------------------------------------------------------------------------------------------
@@ -195,6 +212,12 @@ def gone(connection: Connection, ids: Iterable[str]) -> list[str]:
             .returning(articles.c.id)
         )
     )
+
+
+def any_to_judge(connection: Connection, now: datetime) -> bool:
+    """Whether the verdict on an article may change by itself by now."""
+    query = select(articles.c.id).where(articles.c.look_again_at <= now, articles.c.state != "gone")
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def to_judge_again(connection: Connection, now: datetime) -> list[AnyRow]:

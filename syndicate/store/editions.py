@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
 from syndicate.article import Article
-from syndicate.edition import Contents
+from syndicate.config import DigestSettings
+from syndicate.edition import Contents, Filling, fill
 from syndicate.store import articles as catalogue
-from syndicate.store import letters
+from syndicate.store import checks, letters
 from syndicate.store.database import insert_or_ignore
 from syndicate.store.schema import articles, digests, edition_articles, editions
+from syndicate.worth import APART, Aired
 
 
 def sync_digests(connection: Connection, names: Sequence[str], now: datetime) -> None:
@@ -56,6 +59,11 @@ def _for_mail(window: Sequence[Article]) -> list[Article]:
     return [one for one in window if one.manuscript.channels is None or letters.CHANNEL in one.manuscript.channels]
 
 
+def lock(connection: Connection, digest: str) -> None:
+    """Make those who freeze an edition of a digest wait for each other: its row is their mutex."""
+    connection.execute(select(digests.c.name).where(digests.c.name == digest).with_for_update())
+
+
 def slot_done(connection: Connection, digest: str, slot: datetime) -> bool:
     """Whether that slot was filled, skipped or expired."""
     query = select(editions.c.slug).where(editions.c.digest == digest, editions.c.slot == slot)
@@ -78,6 +86,35 @@ def used(connection: Connection, digest: str) -> set[str]:
     """Articles that were in a live edition of this digest."""
     query = select(edition_articles.c.article).where(edition_articles.c.digest == digest, edition_articles.c.live)
     return set(connection.scalars(query))
+
+
+def recent(connection: Connection, digest: str, now: datetime) -> list[Aired]:
+    """What went out in live editions of this digest less than `APART` ago."""
+    query = (
+        select(articles.c.fields, editions.c.made_at)
+        .join_from(editions, edition_articles, edition_articles.c.edition == editions.c.slug)
+        .join(articles, articles.c.id == edition_articles.c.article)
+        .where(editions.c.digest == digest, editions.c.live, editions.c.made_at > now - APART)
+    )
+    rows = [(json.loads(row.fields), row.made_at) for row in connection.execute(query)]
+    return [
+        Aired(title=said.get("title", ""), moment=made_at, authors=tuple(said.get("authors", ())))
+        for said, made_at in rows
+    ]
+
+
+def choose(
+    connection: Connection, digest: DigestSettings, window: Sequence[Article], moment: datetime, *, live: bool
+) -> Filling:
+    """Which articles of a window the edition of that moment holds; only a picture that is there counts."""
+    return fill(
+        checks.dress(connection, window, believe=not live),
+        used(connection, digest.name),
+        cards=digest.max_articles,
+        headlines=digest.headlines,
+        now=moment,
+        recent=recent(connection, digest.name, moment),
+    )
 
 
 def free_slug(connection: Connection, wanted: str) -> str:
@@ -104,6 +141,7 @@ def save(
     False: that slot is done already by somebody else, or since the choice an article went or was in another edition.
     """
     assert contents.digest is not None
+    lock(connection, contents.digest)
     if not _still_free(connection, [one.id for one in (*contents.cards, *contents.headlines)], contents.digest, live):
         return False
     made = connection.execute(
@@ -135,6 +173,7 @@ def pass_over(
     connection: Connection, digest: str, slug: str, slot: datetime, state: str, reason: str, live: bool, now: datetime
 ) -> None:
     """Note a slot that gave no edition: skipped (too little in it) or expired (too late)."""
+    lock(connection, digest)
     connection.execute(
         insert_or_ignore(connection, editions).values(
             slug=free_slug(connection, slug), digest=digest, slot=slot, until=slot, state=state, reason=reason,

@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, and_, delete, func, select, update
 
 from syndicate.clock import Clock
 from syndicate.errors import StoreError
-from syndicate.store import claims, letters
+from syndicate.store import claims, letters, scanners
 from syndicate.store.database import Store
-from syndicate.store.schema import owners
+from syndicate.store.schema import owners, settings
 
 LEASE = timedelta(seconds=15)
 RENEW = 5.0  # seconds
@@ -67,9 +67,12 @@ class FileLock:
 class Owner:
     """This process in the eyes of the claims."""
 
-    def __init__(self, store: Store, clock: Clock, what: str) -> None:
+    def __init__(self, store: Store, clock: Clock, what: str, config: str = "") -> None:
+        """`what` it is in the ledger's eyes; `config` names what must be the same on every machine."""
+        self.host = socket.gethostname()
         self.id = f"{what}-{os.getpid()}-{os.urandom(4).hex()}"
         self.what = what
+        self.config = config
         self._store = store
         self._clock = clock
         self._folder = store.folder / "owners"
@@ -78,19 +81,35 @@ class Owner:
         self._watched: dict[str, tuple[datetime | None, float]] = {}  # owner -> its lease, and since when it is so
 
     def open(self) -> None:
-        """Take the file lock, then the row."""
+        """Take the file lock, then the row. Raises StoreError: a `run` that lives was told otherwise than this one."""
         if not self._lock.acquire():
             raise StoreError(f"cannot lock {self._lock.path}")
-        self._renewed = self._held_from = self._clock.monotonic()
-        self._store.write_now(_register, self.id, self.what, self._clock.now())
+        try:
+            self._renewed = self._held_from = self._clock.monotonic()
+            self.take_back()  # the row of one that was killed here speaks for nobody
+            self._follow()
+            self._store.write_now(_come, self)
+        except BaseException:
+            self._lock.release()
+            raise
 
     def renew(self) -> None:
         """Prolong the lease; a row that was taken away meanwhile begins anew."""
         begun = self._clock.monotonic()
-        self._store.write_now(_renew, self.id, self.what, self._clock.now())
+        self._follow()
+        self._store.write_now(_renew, self, self._clock.now())
         if begun - self._renewed >= _SAFE:
             self._held_from = begun
         self._renewed = begun
+
+    def _follow(self) -> None:
+        """Go by the clock of a database that several machines share."""
+        moment = self._store.read_now(_moment)
+        if moment is not None:
+            self._clock.follow(moment)
+
+    def now(self) -> datetime:
+        return self._clock.now()
 
     def stands(self, since: float | None = None) -> bool:
         """Whether the lease stands by the monotonic clock, without a break from `since` on: ask before a first byte."""
@@ -136,21 +155,51 @@ class Owner:
             self._lock.release()
 
 
-def _register(connection: Connection, owner: str, what: str, now: datetime) -> None:
+def _moment(connection: Connection) -> datetime | None:
+    """What the database's clock says; None for one that has only the clock of its machine, which is ours."""
+    if connection.dialect.name == "sqlite":
+        return None
+    moment: datetime | None = connection.scalar(select(func.clock_timestamp()))
+    return moment
+
+
+def _come(connection: Connection, owner: Owner) -> None:
+    now = owner.now()
+    connection.execute(select(settings.c.key).where(settings.c.key == "ledger").with_for_update())  # one at a time
+    lives = and_(owners.c.what == scanners.DAEMON, owners.c.lease_until > now)
+    for other in connection.execute(select(owners).where(lives).order_by(owners.c.id)):
+        if owner.config and other.config and owner.config != other.config:
+            raise StoreError(
+                f"another `syndicate run` (process {other.pid} on {other.host}) works with another configuration"
+                f" on this database: {_difference(owner.config, other.config)}; stop it, or give both the same"
+            )
+    _register(connection, owner, now)
+
+
+def _difference(here: str, there: str) -> str:
+    """What two configurations, a line for each thing, do not share."""
+    ours, theirs = here.splitlines(), there.splitlines()
+    only_here = ", ".join(line for line in ours if line not in theirs) or "nothing of it"
+    only_there = ", ".join(line for line in theirs if line not in ours) or "nothing of it"
+    return f"here {only_here}; there {only_there}"
+
+
+def _register(connection: Connection, owner: Owner, now: datetime) -> None:
     connection.execute(
         owners.insert().values(
-            id=owner, what=what, host=socket.gethostname(), pid=os.getpid(), since=now, lease_until=now + LEASE
+            id=owner.id, what=owner.what, host=owner.host, pid=os.getpid(), since=now, lease_until=now + LEASE,
+            config=owner.config,
         )
-    )
+    )  # fmt: skip
 
 
-def _renew(connection: Connection, owner: str, what: str, now: datetime) -> None:
+def _renew(connection: Connection, owner: Owner, now: datetime) -> None:
     kept = connection.execute(
-        update(owners).where(owners.c.id == owner, owners.c.lease_until > now).values(lease_until=now + LEASE)
+        update(owners).where(owners.c.id == owner.id, owners.c.lease_until > now).values(lease_until=now + LEASE)
     )
     if not kept.rowcount:
-        connection.execute(delete(owners).where(owners.c.id == owner))
-        _register(connection, owner, what, now)
+        connection.execute(delete(owners).where(owners.c.id == owner.id))
+        _register(connection, owner, now)
 
 
 def _leases(connection: Connection, me: str) -> dict[str, datetime | None]:
@@ -163,11 +212,13 @@ def _leases(connection: Connection, me: str) -> dict[str, datetime | None]:
 
 def _take_back(connection: Connection, dead: list[str], now: datetime) -> int:
     count: int = claims.take_back(connection, dead, now) + letters.take_back(connection, dead, now)
+    scanners.leave(connection, dead)
     connection.execute(delete(owners).where(owners.c.id.in_(dead)))
     return count
 
 
 def _leave(connection: Connection, owner: str, now: datetime) -> None:
     claims.take_back(connection, [owner], now, crashed=False)
-    letters.take_back(connection, [owner], now)
+    letters.take_back(connection, [owner], now, crashed=False)
+    scanners.leave(connection, [owner])
     connection.execute(delete(owners).where(owners.c.id == owner))

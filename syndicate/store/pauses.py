@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from syndicate.store.schema import pauses
 
 EVERYTHING = "all"
+CLOCK = "clock"  # whose jump makes every decision about moments wrong: stops everything, and planning too
 NOT_MADE = "edition:"  # and a digest: its edition cannot be made; pauses nothing, is a problem until it can
 PROBE = timedelta(minutes=15)
 
@@ -21,15 +22,14 @@ def pause(connection: Connection, key: str, reason: str, now: datetime) -> None:
     connection.execute(pauses.insert().values(key=key, reason=reason, since=now, by_fault=False))
 
 
-def by_fault(connection: Connection, key: str, reason: str, now: datetime, *, rest: timedelta = PROBE) -> None:
-    """Pause because of an answer that concerns the whole channel; probed after `rest`."""
+def by_fault(connection: Connection, key: str, reason: str, now: datetime, *, rest: timedelta | None = PROBE) -> None:
+    """Pause because of an answer that concerns the whole channel; probed after `rest`, or never."""
+    probe_at = None if rest is None else now + rest
     known = connection.execute(select(pauses.c.by_fault).where(pauses.c.key == key)).first()
     if known is None:
-        connection.execute(
-            pauses.insert().values(key=key, reason=reason, since=now, by_fault=True, probe_at=now + rest)
-        )
+        connection.execute(pauses.insert().values(key=key, reason=reason, since=now, by_fault=True, probe_at=probe_at))
     elif known.by_fault:
-        connection.execute(update(pauses).where(pauses.c.key == key).values(reason=reason, probe_at=now + rest))
+        connection.execute(update(pauses).where(pauses.c.key == key).values(reason=reason, probe_at=probe_at))
 
 
 def resume(connection: Connection, key: str | None) -> list[str]:
@@ -52,21 +52,34 @@ class Gate(IntEnum):
 
 
 def gate(connection: Connection, keys: Sequence[str], now: datetime) -> Gate:
-    """Whether a claim may be made on what these keys stand for; reads only."""
-    rows = connection.execute(
-        select(pauses.c.by_fault, pauses.c.probe_at).where(pauses.c.key.in_([EVERYTHING, *keys]))
-    ).all()
+    """Whether a claim may be made on what these keys stand for; ask in the transaction that claims.
+
+    A probe is for one: whoever comes second waits here until the first has claimed or not, and is told anew.
+    """
+    found = is_open(connection, keys, now)
+    if found is not Gate.PROBE:
+        return found
+    rested = select(pauses.c.key).where(_stand_for(keys), pauses.c.by_fault).order_by(pauses.c.key)
+    connection.execute(rested.with_for_update()).all()
+    return is_open(connection, keys, now)
+
+
+def is_open(connection: Connection, keys: Sequence[str], now: datetime) -> Gate:
+    """What these keys let through; reads only, so that somebody else may be at the same probe."""
+    rows = connection.execute(select(pauses.c.by_fault, pauses.c.probe_at).where(_stand_for(keys))).all()
     if any(not row.by_fault or row.probe_at is None or row.probe_at > now for row in rows):
         return Gate.SHUT
     return Gate.PROBE if rows else Gate.OPEN
 
 
+def _stand_for(keys: Sequence[str]) -> ColumnElement[bool]:
+    return pauses.c.key.in_([EVERYTHING, CLOCK, *keys])
+
+
 def probed(connection: Connection, keys: Sequence[str], now: datetime) -> None:
     """A claim was made: where it was the probe of a pause, the next one waits."""
     connection.execute(
-        update(pauses)
-        .where(pauses.c.key.in_([EVERYTHING, *keys]), pauses.c.by_fault, pauses.c.probe_at <= now)
-        .values(probe_at=now + PROBE)
+        update(pauses).where(_stand_for(keys), pauses.c.by_fault, pauses.c.probe_at <= now).values(probe_at=now + PROBE)
     )
 
 
@@ -75,6 +88,11 @@ def resting(connection: Connection, prefix: str, now: datetime) -> list[str]:
     below = pauses.c.key.startswith(prefix, autoescape=True)
     connection.execute(delete(pauses).where(below, pauses.c.by_fault, pauses.c.probe_at <= now))
     return list(connection.scalars(select(pauses.c.key).where(below)))
+
+
+def stands(connection: Connection, key: str) -> bool:
+    """Whether this very key is paused."""
+    return connection.execute(select(pauses.c.key).where(pauses.c.key == key)).first() is not None
 
 
 def standing(connection: Connection) -> dict[str, str]:

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 
 class StillClock:
-    """Sleeping moves it at once and is remembered in `slept`."""
+    """Sleeping moves it at once and is remembered in `slept`. It follows nobody, and what moves it is no jump."""
+
+    pretends = True
 
     def __init__(self, moment: datetime = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)) -> None:
         self.moment = moment
@@ -23,3 +25,12 @@ class StillClock:
         self.slept.append(seconds)
         self.moment += timedelta(seconds=seconds)
         await asyncio.sleep(0)
+
+    def follow(self, moment: datetime) -> None:
+        pass
+
+    def jumped(self) -> timedelta:
+        return timedelta(0)
+
+    def accept(self) -> None:
+        pass
