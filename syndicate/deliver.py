@@ -25,7 +25,7 @@ from syndicate.logs import get
 from syndicate.markdown import lead, plain
 from syndicate.pacing import Pacing
 from syndicate.prose import summary
-from syndicate.store import articles, claims
+from syndicate.store import claims
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner
 
@@ -78,6 +78,7 @@ async def deliver(
         claim = await store.write(
             claims.claim_one, public.name, owner.id, public.channel.live, now,
             pacing.day_start(now, public.pacing.zone), partial(pacing.earliest, rules=public.pacing, now=now), only,
+            approve=public.pacing.approve,
         )  # fmt: skip
         if claim is None:
             break
@@ -107,6 +108,8 @@ async def _deliver_one(
     if _is_too_late_to_repeat(claim, public.policy, clock):
         return _settled(claim, InDoubt("too late to repeat it: look whether it is there"), public, clock, chance)
     payload = await _compose(claim, public.channel, store)
+    if payload is None:
+        return partial(claims.hold_edited, claim=claim)
     if isinstance(payload, DeliveryError):
         return _settled(claim, payload, public, clock, chance)
     if public.channel.live and public.channel.by_hand and not claim.doubtful_since:
@@ -115,7 +118,7 @@ async def _deliver_one(
         return partial(claims.give_back, claim=claim, now=clock.now())
     begun = await store.write(claims.begin_attempt, claim, payload, clock.now())
     if not begun:
-        return _nothing
+        return partial(claims.give_back, claim=claim, now=clock.now())
     if claim.live:
         await store.note_begun(begun)
     crashpoint("attempt.begun")
@@ -139,17 +142,19 @@ def _record(connection: Connection, claim: Claim, settlement: Settlement, now: d
     _tell(claim, settlement, recorded=recorded)
 
 
-def _nothing(connection: Connection) -> None:
-    """The claim was taken back meanwhile."""
+async def _compose(claim: Claim, channel: Channel, store: Store) -> Payload | DeliveryError | None:
+    """The frozen request, made now where it is not yet; None: its text was edited since a person approved it.
 
-
-async def _compose(claim: Claim, channel: Channel, store: Store) -> Payload | DeliveryError:
-    """The frozen request, made now where it is not yet. Nothing has left the machine here."""
+    Nothing has left the machine here.
+    """
     if claim.payload is not None:
         return claim.payload
-    article = await store.read(articles.get, claim.subject)
-    if article is None:
+    found = await store.read(claims.text, claim)
+    if found is None:
         return Refused("its article is no longer in the catalogue")
+    article, text = found
+    if claim.approved_hash not in (None, text):
+        return None
     try:
         return await asyncio.to_thread(channel.compose, announce(article, channel.name))
     except DeliveryError as error:

@@ -70,6 +70,7 @@ class Claim:
     live: bool
     planned_for: datetime
     payload: Mapping[str, Any] | None = None
+    approved_hash: str | None = None  # the only text that may go out, where a person must approve it
     doubtful_since: datetime | None = None  # first attempt whose outcome nobody knows
 
     @property

@@ -192,7 +192,7 @@ class Desk:
         entries = self._judge_rows(connection, there, now)
         self._send_on(connection, entries, now, guarded=False)
         if verdict == "approved" and not quiet:
-            ledger.approve_held(connection, ids)
+            ledger.approve_held(connection, ids, now)
 
     def _judge_rows(self, connection: Connection, rows: Sequence[AnyRow], now: datetime) -> list[Entry]:
         drafts = [_Draft(articles.entry_of(row), articles.standing(row)) for row in rows]

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 from syndicate.slots import last_daily, next_daily
 
 NOTHING = timedelta(0)
+UNAPPROVED = "approve: waits for a person's approval"
+EDITED = "approve: its text was edited since a person approved it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,8 @@ class Candidate:
     description: str = ""
     authors: tuple[str, ...] = ()
     has_image: bool = False
-    approved: bool = False  # by a person, for this channel
+    approved: bool = False  # this very text, by a person, for this channel
+    edited: bool = False  # since a person approved it
     missing: bool = False  # its file was not there in the last scan
     unwanted: str | None = None  # why this channel no longer takes it: front matter, not ready
     tried: bool = False  # by hand, or once on the wire: `retry_for` says how long, not `max_age`
@@ -188,8 +191,12 @@ def choose(waiting: Sequence[Candidate], past: Past, rules: Pacing, now: datetim
 
 
 def withdraw(placed: Sequence[Candidate], rules: Pacing, now: datetime) -> list[Decision]:
-    """Decide what was planned and may not go out any more: no longer ready, or too old before its first try."""
-    return [verdict for candidate in placed if (verdict := _over(candidate, rules, now))]
+    """Decide what was planned and may not go out any more: not ready, edited since its approval, too old untried."""
+    return [
+        verdict
+        for candidate in placed
+        if (verdict := _over(candidate, rules, now) or _unapproved(candidate, rules))
+    ]
 
 
 def _over(candidate: Candidate, rules: Pacing, now: datetime) -> Decision | None:
@@ -201,13 +208,20 @@ def _over(candidate: Candidate, rules: Pacing, now: datetime) -> Decision | None
     return None
 
 
+def _unapproved(candidate: Candidate, rules: Pacing) -> Decision | None:
+    if not rules.approve or candidate.approved:
+        return None
+    reason = UNAPPROVED if not candidate.edited else EDITED
+    return Decision(candidate=candidate, choice=Choice.HOLD, reason=reason)
+
+
 def _rule_out(candidate: Candidate, rules: Pacing, now: datetime) -> Decision | None:
     if over := _over(candidate, rules, now):
         return over
     if candidate.missing:
         return Decision(candidate=candidate, choice=Choice.WAIT, reason="missing: the last scan did not find its file")
-    if rules.approve and not candidate.approved:
-        return Decision(candidate=candidate, choice=Choice.HOLD, reason="approve: waits for a person's approval")
+    if unapproved := _unapproved(candidate, rules):
+        return unapproved
     ripe = candidate.delay_from + rules.delay
     if now < ripe:
         reason = f"delay: too young until {_when(ripe, rules.zone)}"

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, update
 
+from syndicate.article import Article
 from syndicate.delivery import Claim, DeliveryState, Receipt, Settlement
-from syndicate.pacing import Past
+from syndicate.pacing import EDITED, Past
+from syndicate.store import articles as catalogue
 from syndicate.store import highwater, ledger, pauses
 from syndicate.store.database import AnyRow
 from syndicate.store.schema import articles, attempts, deliveries
@@ -27,11 +29,13 @@ def claim_one(
     day_start: datetime,
     earliest: Callable[[Past], datetime],
     only: Sequence[int] | None = None,
+    *,
+    approve: bool = False,
 ) -> Claim | None:
     """Take up the next due delivery of a channel, or one in doubt whose repeat is due.
 
     The channel's row is the mutex: one in flight, whatever the number of workers. Pacing is asked once more here,
-    since it holds for moments of sending.
+    since it holds for moments of sending. With `approve` only the very text that a person approved is taken up.
     """
     ledger.lock(connection, channel)
     if not pauses.gate(connection, [channel], now):
@@ -43,13 +47,19 @@ def claim_one(
     due = and_(mine, d.due_at <= now, d.live == live)  # what was live stays unsettled while we rehearse
     if only is not None:
         due = and_(due, d.id.in_(only))
-    doubtful = connection.scalar(select(d.id).where(due, d.state == "unknown").order_by(d.due_at, d.id).limit(1))
+    doubtful = connection.scalar(
+        select(d.id)
+        .outerjoin_from(deliveries, articles, articles.c.id == d.subject)
+        .where(due, d.state == "unknown", _may_be_repeated())
+        .order_by(d.due_at, d.id)
+        .limit(1)
+    )
     if doubtful is not None:
-        return _take(connection, doubtful, "unknown", owner, now)
+        return _take(connection, doubtful, "unknown", owner, now, approve=approve)
     wanted = connection.execute(
         select(d.id, d.by_hand)
         .outerjoin_from(deliveries, articles, articles.c.id == d.subject)
-        .where(due, d.state == "planned", _may_be_announced())
+        .where(due, d.state == "planned", _may_be_announced(approve=approve))
         .order_by(d.by_hand.desc(), d.due_at, d.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=deliveries)
@@ -58,16 +68,27 @@ def claim_one(
         return None
     if not wanted.by_hand and earliest(ledger.past(connection, channel, day_start)) > now:
         return None
-    return _take(connection, wanted.id, "planned", owner, now)
+    return _take(connection, wanted.id, "planned", owner, now, approve=approve)
 
 
-def _may_be_announced() -> ColumnElement[bool]:
-    """Its file was there in the last scan and review still says ready; by hand too. Planning cancels the others."""
+def _may_be_announced(*, approve: bool = False) -> ColumnElement[bool]:
+    """Its file was there in the last scan and review still says ready; by hand too. Planning cancels the others.
+
+    With `approve` its text is the one that a person approved; planning holds the others.
+    """
     a = articles.c
-    return or_(a.id.is_(None), and_(a.state == "ready", a.missed_at.is_(None)))
+    good = and_(a.state == "ready", a.missed_at.is_(None))
+    return or_(a.id.is_(None), and_(good, deliveries.c.approved_hash == a.hash) if approve else good)
 
 
-def _take(connection: Connection, delivery: int, state: str, owner: str, now: datetime) -> Claim | None:
+def _may_be_repeated() -> ColumnElement[bool]:
+    """A repeat that finds nothing makes the post: not of an article that a person rejected or took back meanwhile."""
+    return or_(articles.c.verdict.is_(None), articles.c.verdict != "rejected")
+
+
+def _take(
+    connection: Connection, delivery: int, state: str, owner: str, now: datetime, *, approve: bool
+) -> Claim | None:
     row = connection.execute(
         update(deliveries)
         .where(deliveries.c.id == delivery, deliveries.c.state == state)
@@ -86,6 +107,7 @@ def _take(connection: Connection, delivery: int, state: str, owner: str, now: da
         live=row.live,
         planned_for=row.planned_for or row.created_at,
         payload=json.loads(row.payload) if row.payload else None,
+        approved_hash=row.approved_hash if approve else None,
         doubtful_since=_doubtful_since(connection, row.id),
     )
 
@@ -103,11 +125,15 @@ def _doubtful_since(connection: Connection, delivery: int) -> datetime | None:
 def begin_attempt(connection: Connection, claim: Claim, payload: Mapping[str, Any], now: datetime) -> int:
     """Freeze the request and note that an attempt begins: committed before the first byte.
 
-    Returns how many attempts the ledger has begun, for the high-water mark; 0: the claim is no longer ours.
+    Returns how many attempts the ledger has begun, for the high-water mark; 0: the claim is no longer ours, or its
+    article was rejected, taken back or lost since.
     """
+    a = articles.c
+    allowed = _may_be_repeated() if claim.doubtful_since else and_(a.state == "ready", a.missed_at.is_(None))
+    forbidden = exists().where(a.id == claim.subject, ~allowed)
     frozen = connection.execute(
         update(deliveries)
-        .where(_still(claim))
+        .where(_still(claim), ~forbidden)
         .values(payload=json.dumps(payload, ensure_ascii=False), due_at=now)
     )  # fmt: skip
     if not frozen.rowcount:
@@ -150,6 +176,25 @@ def record(connection: Connection, claim: Claim, settlement: Settlement, now: da
 def _still(claim: Claim) -> Any:
     d = deliveries.c
     return and_(d.id == claim.id, d.state == "claimed", d.owner == claim.owner, d.attempts == claim.attempt)
+
+
+def text(connection: Connection, claim: Claim) -> tuple[Article, str] | None:
+    """What a claim announces, as it is in the catalogue now, and what its approval is bound to."""
+    row = connection.execute(select(articles).where(articles.c.id == claim.subject)).first()
+    return (catalogue.article_of(row), row.hash) if row else None
+
+
+def hold_edited(connection: Connection, claim: Claim) -> None:
+    """Its text is no longer the approved one: a person looks again."""
+    d = deliveries.c
+    connection.execute(
+        update(deliveries)
+        .where(_still(claim))
+        .values(
+            state="held", owner=None, attempts=claim.attempt - 1, due_at=None, reason=EDITED,
+            planned_for=case((d.by_hand, d.planned_for)),
+        )
+    )  # fmt: skip
 
 
 def hold_for_hand(connection: Connection, claim: Claim, payload: Mapping[str, Any], now: datetime) -> None:

@@ -13,6 +13,7 @@ from syndicate.delivery import NOT_SENT, OPEN
 from syndicate.errors import UsageError
 from syndicate.store import letters
 from syndicate.store.database import AnyRow
+from syndicate.store.ledger import text_of
 from syndicate.store.schema import attempts, channels, deliveries
 
 _SHOWN = [column for column in deliveries.c if column.name != "payload"]
@@ -106,12 +107,15 @@ def put(
 ) -> Put:
     """Owe one article (id, title) to one channel by hand at `at`, past its pacing.
 
-    What did not reach anybody is taken up again in its own row; what was sent is only sent anew with `again`, as a
-    new round. Raises UsageError where an earlier one is under way or unknown.
+    Who sends it approves of its text as it is now. What did not reach anybody is taken up again in its own row; what
+    was sent is only sent anew with `again`, as a new round. Raises UsageError where one is under way or unknown.
     """
     row = _latest(connection, channel, article["id"])
     live = _is_live(connection, channel)
-    values = {"state": "planned", "planned_for": at, "due_at": at, "by_hand": True, "approved": True, "live": live}
+    values = {
+        "state": "planned", "planned_for": at, "due_at": at, "by_hand": True, "live": live,
+        "approved_hash": text_of(article["id"]),
+    }  # fmt: skip
     if row is None or (row.state == "sent" and again):
         made = connection.execute(
             deliveries.insert()
@@ -174,7 +178,7 @@ def retry(connection: Connection, delivery: int, now: datetime) -> str:
         .where(deliveries.c.id == delivery)
         .values(
             state="planned", planned_for=now, due_at=now, by_hand=True, reason=None, crashes=0, payload=None,
-            live=_is_live(connection, row.channel),
+            live=_is_live(connection, row.channel), approved_hash=text_of(row.subject),
         )
     )  # fmt: skip
     _forget_doubt(connection, delivery)

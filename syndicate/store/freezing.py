@@ -34,7 +34,7 @@ def freeze(
         deliveries.insert()
         .values(
             channel=CHANNEL, kind="edition", subject=subject, title=payload["subject"], state="claimed",
-            created_at=now, planned_for=planned_for, due_at=now, by_hand=by_hand, approved=True, live=live,
+            created_at=now, planned_for=planned_for, due_at=now, by_hand=by_hand, live=live,
             payload=json.dumps(payload, ensure_ascii=False),
         )
         .returning(deliveries.c.id)

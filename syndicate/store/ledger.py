@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, or_, select, update
+from sqlalchemy.sql.selectable import ScalarSelect
 
 from syndicate.delivery import OPEN, DeliveryState, LetterState
-from syndicate.pacing import Candidate, Decision, Past
+from syndicate.pacing import Candidate, Choice, Decision, Past
 from syndicate.store.database import AnyRow, insert_or_ignore
 from syndicate.store.schema import articles, attempts, channels, checks, deliveries, letters
 
@@ -73,7 +74,7 @@ def offer(connection: Connection, articles_: Sequence[Mapping[str, Any]], channe
     owed = [
         {
             "channel": channel, "kind": "article", "subject": one["id"], "title": one["title"], "state": "waiting",
-            "created_at": now, "by_hand": False, "approved": False, "live": row.live,
+            "created_at": now, "by_hand": False, "live": row.live,
         }
         for one in articles_
         if row is not None
@@ -110,8 +111,8 @@ def _candidates(connection: Connection, channel: str, which: ColumnElement[bool]
     d, a = deliveries.c, articles.c
     query = (
         select(
-            d.id, d.subject, d.state, d.approved, d.by_hand, d.attempts, a.state.label("article_state"), a.released,
-            a.entered, a.delay_from, a.missed_at, a.fields, checks.c.state.label("image"),
+            d.id, d.subject, d.state, d.approved_hash, d.by_hand, d.attempts, a.state.label("article_state"), a.hash,
+            a.released, a.entered, a.delay_from, a.missed_at, a.fields, checks.c.state.label("image"),
         )
         .select_from(
             deliveries.outerjoin(articles, a.id == d.subject)
@@ -141,7 +142,8 @@ def _candidate(row: AnyRow, channel: str) -> Candidate:
         description=fields.get("description", ""),
         authors=tuple(fields.get("authors", ())),
         has_image=bool(fields.get("hero_image")) and row.image != "bad",
-        approved=row.approved,
+        approved=row.approved_hash is not None and row.approved_hash == row.hash,
+        edited=row.approved_hash is not None and row.approved_hash != row.hash,
         missing=row.missed_at is not None,
         tried=row.state == "planned" and (row.by_hand or row.attempts > 0),
         unwanted=unwanted,
@@ -201,15 +203,19 @@ def _competes() -> ColumnElement[bool]:
 
 
 def write_decisions(connection: Connection, decisions: Iterable[Decision]) -> None:
-    """Write down what planning decided; a row that somebody else moved meanwhile is left alone."""
+    """Write down what planning decided; a row that somebody else moved meanwhile is left alone.
+
+    What is held keeps the moment that a person gave it by hand.
+    """
     for decision in decisions:
+        kept = case((deliveries.c.by_hand, deliveries.c.planned_for)) if decision.choice is Choice.HOLD else None
         connection.execute(
             update(deliveries)
             .where(deliveries.c.id == decision.candidate.delivery, or_(_competes(), _placed()))
             .values(
                 state=decision.choice.value,
                 reason=decision.reason,
-                planned_for=decision.planned_for,
+                planned_for=decision.planned_for if kept is None else kept,
                 due_at=decision.planned_for,
             )
         )
@@ -243,14 +249,26 @@ def wait_again(connection: Connection, subjects: Sequence[str]) -> None:
     )
 
 
-def approve_held(connection: Connection, subjects: Sequence[str]) -> None:
-    """A person's approval lets the held deliveries of these articles compete."""
-    connection.execute(
+def approve_held(connection: Connection, subjects: Sequence[str], now: datetime) -> None:
+    """A person's approval lets the held deliveries of these articles compete, with the text as it is now.
+
+    What he had sent by hand does not compete: it is due at its moment, or at once where that is over.
+    """
+    d = deliveries.c
+    moment = case((d.planned_for > now, d.planned_for), else_=literal(now, d.planned_for.type))
+    held = (
         update(deliveries)
-        .where(deliveries.c.subject.in_(subjects), deliveries.c.state == "held")
-        .where(or_(deliveries.c.reason.startswith("approve:"), deliveries.c.reason.startswith("quarantined:")))
-        .values(state="waiting", reason="approved", approved=True, crashes=0)
+        .where(d.subject.in_(subjects), d.kind == "article", d.state == "held")
+        .where(or_(d.reason.startswith("approve:"), d.reason.startswith("quarantined:")))
+        .values(reason="approved", approved_hash=text_of(d.subject), payload=None, crashes=0)
     )
+    connection.execute(held.where(d.by_hand).values(state="planned", planned_for=moment, due_at=moment))
+    connection.execute(held.where(d.by_hand.is_(False)).values(state="waiting"))
+
+
+def text_of(article: ColumnElement[str] | str) -> ScalarSelect[Any]:
+    """What tells an article's text as it is now from every other: what an approval is bound to."""
+    return select(articles.c.hash).where(articles.c.id == article).scalar_subquery()
 
 
 def held_for_approval(connection: Connection) -> list[str]:

@@ -208,7 +208,6 @@ deliveries = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("crashes", Integer, nullable=False, server_default="0"),
     Column("by_hand", Boolean, nullable=False),
-    Column("approved", Boolean, nullable=False),
     Column("live", Boolean, nullable=False),  # whether its last step leaves the machine
     Column("sent_at", UtcTime),
     Column("external_id", Text),

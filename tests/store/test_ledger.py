@@ -360,7 +360,7 @@ def test_three_deaths_hold_it_for_a_person_and_approval_lets_it_go(store: Store)
     assert (row.state, row.crashes) == ("held", 3)
     assert row.reason.startswith("quarantined:")
     assert claim(store) is None
-    store.write_now(ledger.approve_held, ["id-1"])
+    store.write_now(ledger.approve_held, ["id-1"], NOON)
     assert (delivery(store).state, delivery(store).crashes) == ("waiting", 0)
 
 

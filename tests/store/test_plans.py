@@ -70,7 +70,7 @@ EVERY_PASS: dict[str, Callable[[Store], object]] = {
     "whether a slot is done": lambda s: s.read_now(editions.slot_done, "weekly", NOON),
     "the last edition": lambda s: s.read_now(editions.last, "weekly", True),
     "follow an article": lambda s: s.write_now(ledger.cancel_open, ["id-1"], "gone: x"),
-    "approve an article": lambda s: s.write_now(ledger.approve_held, ["id-1"]),
+    "approve an article": lambda s: s.write_now(ledger.approve_held, ["id-1"], NOON),
 }
 
 

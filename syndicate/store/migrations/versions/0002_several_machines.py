@@ -16,6 +16,11 @@ def upgrade() -> None:
     op.add_column("sources", sa.Column("owner", sa.Text()))
     op.add_column("deliveries", sa.Column("why", sa.Text()))
     op.add_column("deliveries", sa.Column("approved_hash", sa.Text()))
+    op.execute(
+        "UPDATE deliveries SET approved_hash = (SELECT hash FROM articles WHERE articles.id = deliveries.subject)"
+        " WHERE approved AND kind = 'article'"
+    )
+    op.drop_column("deliveries", "approved")
     op.add_column("deliveries", sa.Column("retracted_at", UtcTime()))
     op.add_column("deliveries", sa.Column("people", sa.Text()))
     op.add_column("letters", sa.Column("crashes", sa.Integer(), nullable=False, server_default="0"))
