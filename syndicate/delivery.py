@@ -182,6 +182,10 @@ def backoff(attempt: int, policy: RetryPolicy, chance: Chance) -> timedelta:
     return full * (0.5 + 0.5 * chance.random())
 
 
+QUARANTINE = 3
+"""Crashes, or lost answers, at one delivery or letter after which a person must look (rule 6)."""
+
+
 class LetterState(StrEnum):
     """Where one letter stands."""
 
@@ -191,8 +195,12 @@ class LetterState(StrEnum):
     FAILED = "failed"  # refused for good
     SUPPRESSED = "suppressed"  # the person left before it went out
     EXPIRED = "expired"  # given up: `retry_for` is over
-    UNKNOWN = "unknown"
+    UNKNOWN = "unknown"  # it may have arrived: quarantined, or assumed sent after a backup was restored
     REHEARSED = "rehearsed"
+
+
+TO_RETRY = (LetterState.FAILED, LetterState.EXPIRED, LetterState.UNKNOWN)
+"""Ended without being known to have reached the person: `retry` makes them due again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,5 +211,6 @@ class LetterSettlement:
     state: LetterState
     due_at: datetime | None = None
     tried: bool = True  # false: not this letter's fault, its attempt does not count
+    in_doubt: bool = False  # the final dot left and no answer came: counts like a crash
     code: int | None = None
     answer: str = ""

@@ -1,25 +1,27 @@
 """mail: edition -> letters -> claim -> transport.send -> settle -> ledger. Email, in groups, one pump a connection.
 
-A death costs at most one group a connection: its letters are due again, with the same Message-ID and bytes.
+A death costs at most one group a connection: its letters are due again, with the same Message-ID and bytes, each on
+its own after all others; what was in hand at three deaths waits for a person.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from syndicate import letter
 from syndicate.clock import Chance, Clock
 from syndicate.crashpoint import crashpoint
-from syndicate.delivery import LetterSettlement, LetterState, RetryPolicy, backoff
+from syndicate.delivery import QUARANTINE, LetterSettlement, LetterState, RetryPolicy, backoff
 from syndicate.errors import SyndicateError
 from syndicate.letter import Person, Stencil
 from syndicate.logs import get
-from syndicate.store import letters
+from syndicate.store import letters, retention
 from syndicate.store.database import Store
 from syndicate.store.letters import Mailing, Recipient
 from syndicate.store.owners import Owner
@@ -72,29 +74,49 @@ class Post:
 async def mail(post: Post, store: Store, owner: Owner, clock: Clock, chance: Chance, stop: asyncio.Event) -> int:
     """Send the letters due now; returns how many verdicts came."""
     verdicts = 0
-    while post.owed:  # what the ledger could not be told before; until it is, nothing more is claimed
-        await store.write(letters.settle, post.owed[0][0], owner.id, post.owed[0][1], clock.now())
-        del post.owed[0]
+    await _square_up(post, store, owner, clock)
     for mailing in await store.read(letters.open_mailings, clock.now(), post.transport.live):
         if stop.is_set():
             break
         stencil = await asyncio.to_thread(Stencil, mailing.payload, post.public_url)
         probed = True
         while probed and not stop.is_set():
-            due = await store.read(letters.due_count, mailing.delivery, clock.now())
-            pumps = [
-                _Pump(post, mailing, stencil, store, owner, clock, chance, stop)
-                for _ in range(min(post.transport.connections, -(-due // GROUP)))
-            ]
+            most = GROUP * post.transport.connections
+            due = await store.read(letters.due_count, mailing.delivery, clock.now(), most)
+            pumps = [_Pump(post, mailing, stencil, store, owner, clock, chance, stop) for _ in range(-(-due // GROUP))]
             async with asyncio.TaskGroup() as tasks:
                 for pump in pumps:
                     tasks.create_task(pump.run())
+            if await store.read(letters.due_count, mailing.delivery, clock.now(), 1):
+                pumps.append(_Pump(post, mailing, stencil, store, owner, clock, chance, stop, alone=True))
+                await pumps[-1].run()
             verdicts += sum(pump.verdicts for pump in pumps)
             probed = any(pump.probed for pump in pumps)
         crashpoint("mail.settled")
     if await store.read(letters.ended):
         await store.write(letters.close, clock.now())
     return verdicts
+
+
+async def _square_up(post: Post, store: Store, owner: Owner, clock: Clock) -> None:
+    """Tell the ledger what it could not be told before, and give back what it holds claimed for us and we know
+    nothing of: the answer to a commit was lost. Nothing more is claimed until it is done.
+    """
+    while post.owed:
+        await store.write(letters.settle, post.owed[0][0], owner.id, post.owed[0][1], clock.now())
+        del post.owed[0]
+    if owner.id in await store.read(letters.claimants):
+        await store.write(letters.take_back, [owner.id], clock.now(), crashed=False)
+
+
+async def tidy(store: Store, clock: Clock, stop: asyncio.Event) -> int:
+    """Move letters of mailings that ended long ago out of the way, while no letter is due; returns how many."""
+    moved = 0
+    while not stop.is_set() and await store.read(retention.is_ripe, clock.now()):
+        if await store.read(letters.is_due, clock.now()):
+            break
+        moved += await store.write(retention.fold, clock.now())
+    return moved
 
 
 @dataclass(slots=True)
@@ -109,11 +131,12 @@ class _Pump:
     clock: Clock
     chance: Chance
     stop: asyncio.Event
+    alone: bool = False  # for the letters that no group may hold: one at a time, while nobody else holds any
     verdicts: int = 0
     trouble: letters.Trouble | None = None
     resting: dict[str, str] = field(default_factory=dict)  # recipient domain -> why
     settled: list[LetterSettlement] = field(default_factory=list)  # known here, not in the ledger yet
-    open: dict[int, int] = field(default_factory=dict)  # letters of this group without a verdict -> attempt
+    open: dict[int, Recipient] = field(default_factory=dict)  # letters of this group without a verdict
     size: int = FIRST_GROUP
     probed: bool = False  # its only letter was a probe, and no trouble came back
 
@@ -126,22 +149,22 @@ class _Pump:
                         self.probed = self.trouble is None
                         break
                 await self._next(limit=0)
-        except BaseException:  # what is known is noted as soon as the ledger takes it, the rest is due again
-            self._give_back()
+        except BaseException as error:  # what is known is noted as soon as the ledger takes it, the rest is due again
+            # What nobody foresaw may be a letter's own doing, as a crash may be.
+            self._give_back(crashed=isinstance(error, Exception) and not isinstance(error, SyndicateError))
             self.post.owed.append((self.mailing.delivery, self.settled))
             raise
 
     async def _send(self, line: Connection, group: letters.Group) -> None:
         begun, people = self.clock.monotonic(), group.people
-        self.open = {to.letter: to.attempt for to in people}
-        domains = {to.letter: to.domain for to in people}
+        self.open = {to.letter: to for to in people}
         crashpoint("claim.done")
         if group.begun:
             await self.store.note_begun(group.begun)
         envelopes = [made for to in people if (made := self._envelope(to))]
         async with aclosing(line.send(envelopes)) as verdicts:
             async for verdict in verdicts:
-                self._judge(verdict, domains[verdict.letter])
+                self._judge(verdict)
                 crashpoint("smtp.accepted")
                 if self.trouble or not self.owner.stands(begun):
                     break
@@ -149,12 +172,10 @@ class _Pump:
         seconds = self.clock.monotonic() - begun
         self.size = max(1, min(GROUP, int(len(people) * GROUP_SECONDS / seconds))) if seconds > 0 else GROUP
 
-    def _give_back(self) -> None:
+    def _give_back(self, *, crashed: bool = False) -> None:
         """What has no verdict is due again."""
         now = self.clock.now()
-        self.settled += [
-            LetterSettlement(letter=one, state=LetterState.DUE, due_at=now, tried=False) for one in self.open
-        ]
+        self.settled += [give_back(to, now, crashed=crashed) for to in self.open.values()]
         self.open = {}
 
     async def _next(self, limit: int | None = None) -> letters.Group:
@@ -162,7 +183,7 @@ class _Pump:
             limit = 0
         group = await self.store.write(
             letters.settle_and_claim, self.mailing, self.owner.id, self.settled, self.trouble, self.resting,
-            self.clock.now(), self.size if limit is None else limit,
+            self.clock.now(), self.size if limit is None else limit, alone=self.alone,
         )  # fmt: skip
         self.settled, self.trouble, self.resting = [], None, {}
         return group
@@ -173,23 +194,26 @@ class _Pump:
             pieces = self.stencil.fill(self.post.person(self.mailing, to))
         except ValueError as error:
             del self.open[to.letter]
-            self.settled.append(LetterSettlement(letter=to.letter, state=LetterState.FAILED, answer=str(error)))
+            answer = discreet(str(error), to.email)
+            self.settled.append(LetterSettlement(letter=to.letter, state=LetterState.FAILED, answer=answer))
             return None
         return Envelope(
             letter=to.letter, sender=self.stencil.sender, recipient=to.email, pieces=pieces,
             edition=self.mailing.payload["slug"],
         )  # fmt: skip
 
-    def _judge(self, verdict: Verdict, domain: str) -> None:
+    def _judge(self, verdict: Verdict) -> None:
         self.verdicts += 1
+        to = self.open.pop(verdict.letter)
+        verdict = replace(verdict, answer=discreet(verdict.answer, to.email))
         if trouble := self._concerns_channel(verdict):
             self.trouble = trouble
             log.warning("email pauses", reason=trouble.reason, code=verdict.code)
         elif verdict.status == TOO_FAST:
-            self.resting[domain] = verdict.answer
+            self.resting[to.domain] = verdict.answer
         settled = settle_letter(
-            verdict, self.open.pop(verdict.letter), self.mailing.frozen_at, self.clock.now(), self.post.policy,
-            self.chance, live=self.mailing.live,
+            verdict, to.attempt, self.mailing.frozen_at, self.clock.now(), self.post.policy, self.chance,
+            live=self.mailing.live, crashes=to.crashes,
         )  # fmt: skip
         self.settled.append(settled)
 
@@ -215,6 +239,20 @@ class _Pump:
         return None
 
 
+def give_back(to: Recipient, now: datetime, *, crashed: bool) -> LetterSettlement:
+    """What becomes of a letter in hand when its sending ends without a verdict (rule 6). Pure."""
+    if crashed and to.crashes + 1 >= QUARANTINE:
+        return LetterSettlement(
+            letter=to.letter, state=LetterState.UNKNOWN, answer=letters.QUARANTINED, in_doubt=True
+        )  # fmt: skip
+    return LetterSettlement(letter=to.letter, state=LetterState.DUE, due_at=now, tried=False, in_doubt=crashed)
+
+
+def discreet(answer: str, email: str) -> str:
+    """A server's words without the address they are about: what is kept of them outlives the person's wish. Pure."""
+    return re.sub(re.escape(email), "…", answer, flags=re.IGNORECASE) if email else answer
+
+
 def settle_letter(
     verdict: Verdict,
     attempt: int,
@@ -224,8 +262,13 @@ def settle_letter(
     chance: Chance,
     *,
     live: bool,
+    crashes: int = 0,
 ) -> LetterSettlement:
-    """Decide what a verdict makes of a letter (rules 20 and 21). Pure."""
+    """Decide what a verdict makes of a letter (rules 20 and 21). Pure.
+
+    Without an answer to the final dot it may have arrived (RFC 5321 section 4.5.4.1, RFC 1047): it is repeated, but
+    nobody gets more than three copies, so that such an end counts like a crash (rule 6).
+    """
     if verdict.fate is Fate.ACCEPTED:
         state = LetterState.SENT if live else LetterState.REHEARSED
         return LetterSettlement(letter=verdict.letter, state=state, code=verdict.code, answer=verdict.answer)
@@ -235,12 +278,17 @@ def settle_letter(
         )
     if verdict.fate is Fate.UNSENT:
         return LetterSettlement(letter=verdict.letter, state=LetterState.DUE, due_at=now, tried=False)
+    if verdict.in_doubt and crashes + 1 >= QUARANTINE:
+        return LetterSettlement(
+            letter=verdict.letter, state=LetterState.UNKNOWN, code=verdict.code, in_doubt=True,
+            answer=f"quarantined: no answer to its end {QUARANTINE} times; it may have arrived: {verdict.answer}",
+        )  # fmt: skip
     wait = backoff(attempt, policy, chance)
     if verdict.code is not None and 400 <= verdict.code < 500:  # greylisting and full boxes want patience
         wait = min(policy.longest, AFTER_4XX * (1 << min(attempt - 1, 8)) * (1 + chance.random()))
     if verdict.fate is not Fate.CHANNEL and now + wait > frozen_at + policy.retry_for:
         return LetterSettlement(
-            letter=verdict.letter, state=LetterState.EXPIRED, code=verdict.code,
+            letter=verdict.letter, state=LetterState.EXPIRED, code=verdict.code, in_doubt=verdict.in_doubt,
             answer=f"given up after {attempt} attempts: {verdict.answer}",
         )  # fmt: skip
     return LetterSettlement(
@@ -248,6 +296,7 @@ def settle_letter(
         state=LetterState.DUE,
         due_at=now + wait,
         tried=verdict.fate is not Fate.CHANNEL,
+        in_doubt=verdict.in_doubt,
         code=verdict.code,
         answer=verdict.answer,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from syndicate.cli.session import Session, one_of
-from syndicate.errors import UsageError
+from syndicate.errors import SyndicateError, UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -107,38 +108,64 @@ def remove(
     from syndicate.store import subscribers
     from syndicate.subscriber import State
 
-    key = address_of(address).key
+    parsed = address_of(address)
 
     def write(connection: Connection) -> bool:
-        person = subscribers.by_key(connection, key)
+        person = subscribers.by_key(connection, parsed.key)
         if person is None:
             return False
         reason = "removed by the owner"
         subscribers.leave(
             connection, person["id"], State.UNSUBSCRIBED, reason, secret(session.settings), session.clock.now()
         )
-        return subscribers.erase(connection, key) if erase else True
+        return subscribers.erase(connection, parsed.key) if erase else True
 
-    if not session.write(write):
+    # Before and after: a rehearsal under way writes no more once the person is gone.
+    files = _forget_files(session, parsed) if erase else 0
+    known = session.write(write)
+    files += _forget_files(session, parsed) if erase else 0
+    if not known and not files:
         raise UsageError(f"there is no subscriber {address!r}: `syndicate subscribers list` shows all")
-    session.say(f"{address}: {'erased' if erase else 'unsubscribed'}")
+    done = "erased" if erase else "unsubscribed"
+    session.say(f"{address}: {done}{f', and {files} letters in the outbox' if files else ''}")
     if session.json:
-        session.document({"email": address, "outcome": "erased" if erase else "unsubscribed"})
+        session.document({"email": address, "outcome": done})
+
+
+def _forget_files(session: Session, address: Address) -> int:
+    from syndicate.subscriber import parse_address
+    from syndicate.transports.outbox import forget
+
+    def is_theirs(text: str) -> bool:
+        try:
+            return parse_address(text).key == address.key
+        except ValueError:
+            return False
+
+    try:
+        return forget(session.settings.data / "outbox" / "email", is_theirs)
+    except OSError as error:
+        raise SyndicateError(f"cannot delete {error.filename}: {error.strerror}; then repeat this") from error
 
 
 def show(
     context: typer.Context, address: Annotated[str, typer.Argument(metavar="ADDRESS", help="A mail address.")]
 ) -> None:
-    """Show one person: state, digests, consent."""
+    """Show one person: state, digests, consent. With --json all that is stored, every letter too."""
     session: Session = context.obj
     from syndicate.store import subscribers
 
-    person = session.read(subscribers.by_key, address_of(address).key)
+    parsed = address_of(address)
+    person = session.read(subscribers.everything, parsed.key, _hash(session, parsed.key))
     if person is None:
         raise UsageError(f"there is no subscriber {address!r}: `syndicate subscribers list` shows all")
     if session.json:
         session.document(person)
         return
+    letters = Counter(one["state"] for one in person.pop("letters", ()))
+    person["letters"] = ", ".join(f"{count} {state}" for state, count in sorted(letters.items()))
+    if kept_out := person.pop("suppressed"):
+        person["kept out"] = f"{kept_out['reason']}, since {kept_out['since']:%Y-%m-%d %H:%M} UTC"
     for field, value in person.items():
         if value not in (None, "", []):
             session.field(field, value)

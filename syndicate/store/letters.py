@@ -11,10 +11,12 @@ from typing import Any
 from sqlalchemy import Connection, and_, case, exists, func, literal, select, update
 from sqlalchemy.sql.selectable import ScalarSelect
 
-from syndicate.delivery import LetterSettlement, LetterState
-from syndicate.store import highwater, pauses
+from syndicate.delivery import QUARANTINE, TO_RETRY, LetterSettlement, LetterState
+from syndicate.store import highwater, pauses, retention
 from syndicate.store.database import AnyRow
 from syndicate.store.pauses import Gate
+from syndicate.store.retention import counts as counts  # whoever asks for letters need not know where they lie
+from syndicate.store.retention import counts_of as counts_of
 from syndicate.store.schema import (
     attempts,
     channels,
@@ -27,6 +29,7 @@ from syndicate.store.schema import (
 
 CHANNEL = "email"
 DOMAIN_REST = timedelta(minutes=10)
+QUARANTINED = f"quarantined: the program died {QUARANTINE} times with it in hand; it may have arrived"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Recipient:
     name: str
     domain: str
     attempt: int
+    crashes: int = 0  # times it was in hand when the program died, or no answer came to its final dot
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +105,15 @@ def settle_and_claim(
     resting: Mapping[str, str],
     now: datetime,
     limit: int,
+    *,
+    alone: bool = False,
 ) -> Group:
     """Settle the last group and claim the next in one transaction (rule 17).
 
     Who left, is suppressed or was erased since the freeze gets nothing: that is read here, not at the freeze.
     `trouble` pauses the channel; `resting` names recipient domains that take no more for a while, with their words.
+    `alone` claims one of the letters that were in hand when the program died, which no group may hold: what kills
+    the program then kills nobody else's letter, and is found (rule 6).
     """
     settle(connection, mailing.delivery, owner, settled, now)
     if any(one.state is LetterState.SENT for one in settled):
@@ -120,7 +128,7 @@ def settle_and_claim(
         return Group()
     claimed: list[Recipient] = []
     while not claimed:
-        found = _claim(connection, mailing, owner, now, 1 if gate is Gate.PROBE else limit)
+        found = _claim(connection, mailing, owner, now, 1 if alone or gate is Gate.PROBE else limit, alone)
         if not found:
             return Group()
         claimed = _with_people(connection, mailing, found)
@@ -128,13 +136,16 @@ def settle_and_claim(
     return Group(claimed, probe=gate is Gate.PROBE, begun=highwater.begun(connection) if mailing.live else 0)
 
 
-def _claim(connection: Connection, mailing: Mailing, owner: str, now: datetime, limit: int) -> dict[int, AnyRow]:
+def _claim(
+    connection: Connection, mailing: Mailing, owner: str, now: datetime, limit: int, alone: bool
+) -> dict[int, AnyRow]:
     resting = [key.removeprefix(f"{CHANNEL}:") for key in pauses.resting(connection, f"{CHANNEL}:", now)]
     still_open = exists().where(deliveries.c.id == mailing.delivery, deliveries.c.state == "claimed")
     due: ScalarSelect[Any] = (
         select(letters.c.id)
         .where(letters.c.delivery == mailing.delivery, letters.c.due_at <= now, still_open)
         .where(letters.c.state == literal("due", literal_execute=True), letters.c.domain.not_in(resting))
+        .where(letters.c.crashes > 0 if alone else letters.c.crashes == 0)
         .order_by(letters.c.due_at, letters.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -144,7 +155,7 @@ def _claim(connection: Connection, mailing: Mailing, owner: str, now: datetime, 
         update(letters)
         .where(letters.c.state == literal("due", literal_execute=True), letters.c.id.in_(due))
         .values(state="claimed", owner=owner, attempts=letters.c.attempts + 1)
-        .returning(letters.c.id, letters.c.subscriber, letters.c.attempts, letters.c.domain)
+        .returning(letters.c.id, letters.c.subscriber, letters.c.attempts, letters.c.domain, letters.c.crashes)
     )
     return {row.id: row for row in sorted(rows)}
 
@@ -166,7 +177,7 @@ def _with_people(connection: Connection, mailing: Mailing, group: Mapping[int, A
             .values(state="suppressed", owner=None, due_at=None, answer="left before it was sent")
         )
     return [
-        Recipient(row.id, person.id, person.email, person.name, row.domain, row.attempts)
+        Recipient(row.id, person.id, person.email, person.name, row.domain, row.attempts, row.crashes)
         for row in group.values()
         if (person := people.get(row.subscriber)) is not None
     ]
@@ -176,6 +187,7 @@ def settle(
     connection: Connection, delivery: int, owner: str, settled: Sequence[LetterSettlement], now: datetime
 ) -> None:
     """Write what became of a group; letters that were taken back meanwhile are left as they are."""
+    still_there = exists().where(subscribers.c.id == letters.c.subscriber)  # nothing is noted of who was erased
     sent = [one.letter for one in settled if one.state in (LetterState.SENT, LetterState.REHEARSED)]
     if sent:
         state = next(one.state for one in settled if one.letter == sent[0])
@@ -191,29 +203,32 @@ def settle(
                 state=one.state,
                 due_at=one.due_at,
                 owner=None,
-                answer=one.answer or None,
+                answer=case((still_there, one.answer or None), else_=None),
+                crashes=letters.c.crashes + int(one.in_doubt),
                 attempts=letters.c.attempts
                 if one.tried
                 else case((letters.c.attempts > 0, letters.c.attempts - 1), else_=0),
             )
-            .returning(letters.c.attempts)
+            .returning(letters.c.attempts, letters.c.answer)
         ).first()
         if row is not None and one.tried:
-            _note(connection, delivery, one, row.attempts, now)
+            _note(connection, delivery, one, row, now)
 
 
 def _mine(ids: Sequence[int], owner: str) -> Any:
     return letters.c.id.in_(ids) & (letters.c.state == "claimed") & (letters.c.owner == owner)
 
 
-def _note(connection: Connection, delivery: int, one: LetterSettlement, number: int, now: datetime) -> None:
-    key = {"delivery": delivery, "letter": one.letter, "number": number}
-    connection.execute(attempts.delete().where(*(attempts.c[name] == value for name, value in key.items())))
-    connection.execute(
-        attempts.insert().values(
-            **key, started_at=now, ended_at=now, outcome=one.state, status=one.code, answer=one.answer[:500]
-        )
-    )
+def _note(connection: Connection, delivery: int, one: LetterSettlement, row: AnyRow, now: datetime) -> None:
+    answer = (row.answer or "")[:500]
+    _attempt(connection, (delivery, one.letter, row.attempts), one.state, now, status=one.code, answer=answer)
+
+
+def _attempt(connection: Connection, key: tuple[int, int, int], outcome: str, now: datetime, **said: Any) -> None:
+    """Write what came of an attempt: (delivery, letter, number)."""
+    named = dict(zip(("delivery", "letter", "number"), key, strict=True))
+    connection.execute(attempts.delete().where(*(attempts.c[name] == value for name, value in named.items())))
+    connection.execute(attempts.insert().values(**named, started_at=now, ended_at=now, outcome=outcome, **said))
 
 
 def ended(connection: Connection) -> list[int]:
@@ -227,10 +242,16 @@ def ended(connection: Connection) -> list[int]:
 
 
 def close(connection: Connection, now: datetime) -> list[int]:
-    """End the frozen deliveries that have no letter due or claimed any more; returns their ids."""
+    """End the frozen deliveries that have no letter due or claimed any more; returns their ids.
+
+    Each row is locked before it is asked again: a `retry` at the same time comes before or after.
+    """
     over = ended(connection)
-    for delivery, people in counts_of(connection, over).items():
-        state, reason = _ending(people)
+    if over:
+        connection.execute(select(deliveries.c.id).where(deliveries.c.id.in_(over)).with_for_update())
+        over = [one for one in ended(connection) if one in over]
+    for delivery in over:
+        state, reason = _ending(retention.recount(connection, delivery))
         connection.execute(
             update(deliveries)
             .where(deliveries.c.id == delivery)
@@ -243,9 +264,9 @@ def _ending(people: Mapping[str, int]) -> tuple[str, str | None]:
     for state in ("sent", "rehearsed"):
         if people.get(state):
             return state, None
-    for state in ("failed", "expired"):
+    for state, ending in (("unknown", "failed"), ("failed", "failed"), ("expired", "expired")):
         if people.get(state):
-            return "failed" if state == "failed" else "expired", f"{people[state]} letters {state}, none sent"
+            return ending, f"{people[state]} letters {state}, none sent"
     return "skipped", "nobody: everybody left before it was sent"
 
 
@@ -259,12 +280,27 @@ def cancel_due(connection: Connection, delivery: int) -> int:
 
 
 def retry_failed(connection: Connection, delivery: int, now: datetime) -> int:
-    """Make the failed and expired letters of a delivery due again."""
-    return connection.execute(
+    """Make the letters of a delivery due again that failed, expired or are in doubt, past ones too."""
+    retention.fetch_back(connection, delivery)
+    count = connection.execute(
         update(letters)
-        .where(letters.c.delivery == delivery, letters.c.state.in_(["failed", "expired"]))
-        .values(state="due", due_at=now, attempts=0, answer=None)
+        .where(letters.c.delivery == delivery, letters.c.state.in_([state.value for state in TO_RETRY]))
+        .values(state="due", due_at=now, attempts=0, crashes=0, answer=None)
     ).rowcount
+    if count:
+        retention.note(connection, delivery, None)
+    return count
+
+
+def resolve_doubt(connection: Connection, delivery: int, now: datetime, *, sent: bool) -> int:
+    """A person says of the letters in doubt that they arrived, or that they did not; returns how many."""
+    said = {"state": "sent", "sent_at": now} if sent else {"state": "failed", "answer": "a person says it is not there"}
+    count = connection.execute(
+        update(letters).where(letters.c.delivery == delivery, letters.c.state == "unknown").values(said)
+    ).rowcount
+    if count and connection.scalar(select(deliveries.c.people).where(deliveries.c.id == delivery)) is not None:
+        retention.recount(connection, delivery)
+    return count
 
 
 # --- owners and counts ------------------------------------------------------------------------------------------------
@@ -276,38 +312,40 @@ def claimants(connection: Connection) -> set[str]:
     return {owner for owner in connection.scalars(query) if owner}
 
 
-def take_back(connection: Connection, owners: Sequence[str], now: datetime) -> int:
-    """Letters of dead owners are due again: mail may be resent, with the same Message-ID and bytes (rule 5)."""
-    return connection.execute(
+def take_back(connection: Connection, owners: Sequence[str], now: datetime, *, crashed: bool = True) -> int:
+    """Letters of dead owners are due again: mail may be resent, with the same Message-ID and bytes (rule 5).
+
+    After the third crash a letter waits for a person: whatever kills the program, nobody gets more than three copies.
+    Not `crashed`: the owner left in order, or lost count of what it had claimed.
+    """
+    claimed = literal("claimed", literal_execute=True)
+    theirs = and_(letters.c.state == claimed, letters.c.owner.in_(owners))
+    poisonous = connection.execute(
         update(letters)
-        .where(letters.c.state == "claimed", letters.c.owner.in_(owners))
-        .values(state="due", due_at=now, owner=None)
-    ).rowcount
+        .where(theirs, letters.c.crashes + int(crashed) >= QUARANTINE)
+        .values(state="unknown", owner=None, due_at=None, crashes=letters.c.crashes + int(crashed), answer=QUARANTINED)
+        .returning(letters.c.delivery, letters.c.id, letters.c.attempts)
+    ).all()
+    for row in poisonous:
+        _attempt(connection, (row.delivery, row.id, row.attempts), LetterState.UNKNOWN, now, answer=QUARANTINED)
+    back = {"state": "due", "due_at": now, "owner": None, "crashes": letters.c.crashes + int(crashed)}
+    return len(poisonous) + connection.execute(update(letters).where(theirs).values(back)).rowcount
 
 
-def counts(connection: Connection) -> dict[str, int]:
-    query = select(letters.c.state, func.count()).group_by(letters.c.state)
-    return dict(connection.execute(query).all())
-
-
-def counts_of(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, int]]:
-    """Letters by state for each of these deliveries."""
-    result: dict[int, dict[str, int]] = {}
-    for row in connection.execute(
-        select(letters.c.delivery, letters.c.state, func.count().label("n"))
-        .where(letters.c.delivery.in_(ids))
-        .group_by(letters.c.delivery, letters.c.state)
-    ):
-        result.setdefault(row.delivery, {})[row.state] = row.n
-    return result
-
-
-def due_count(connection: Connection, delivery: int, now: datetime) -> int:
-    """How many letters of a delivery are due now."""
-    query = select(func.count()).where(
-        letters.c.delivery == delivery, letters.c.state == "due", letters.c.due_at <= now
+def due_count(connection: Connection, delivery: int, now: datetime, most: int) -> int:
+    """How many letters of a delivery are due now, up to `most`: no more of them are looked at."""
+    due = select(letters.c.id).where(
+        letters.c.delivery == delivery, letters.c.state == literal("due", literal_execute=True), letters.c.due_at <= now
     )
-    return connection.scalar(query) or 0
+    return connection.scalar(select(func.count()).select_from(due.limit(most).subquery())) or 0
+
+
+def is_due(connection: Connection, now: datetime) -> bool:
+    """Whether any letter waits to be sent now."""
+    due = letters.c.state == literal("due", literal_execute=True)
+    mailing = and_(deliveries.c.channel == CHANNEL, deliveries.c.state == "claimed")
+    of_it = exists().where(letters.c.delivery == deliveries.c.id, due, letters.c.due_at <= now)
+    return connection.scalar(select(deliveries.c.id).where(mailing, of_it).limit(1)) is not None
 
 
 def channel_since(connection: Connection) -> datetime | None:
@@ -324,10 +362,10 @@ def oldest_due(connection: Connection, now: datetime) -> datetime | None:
 
 
 def failed_since(connection: Connection, moment: datetime) -> dict[int, int]:
-    """How many letters of which delivery failed for good since then."""
+    """How many letters of which delivery failed for good, or were left in doubt, since then."""
     query = (
         select(attempts.c.delivery, func.count())
-        .where(attempts.c.letter > 0, attempts.c.ended_at >= moment, attempts.c.outcome == "failed")
+        .where(attempts.c.letter > 0, attempts.c.ended_at >= moment, attempts.c.outcome.in_(["failed", "unknown"]))
         .group_by(attempts.c.delivery)
         .order_by(attempts.c.delivery)
     )

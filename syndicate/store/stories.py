@@ -10,9 +10,9 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from syndicate.store import articles as catalogue
-from syndicate.store import subscribers
+from syndicate.store import retention, subscribers
 from syndicate.store.database import AnyRow
-from syndicate.store.schema import articles, attempts, checks, deliveries, edition_articles, editions, letters
+from syndicate.store.schema import articles, attempts, checks, deliveries, edition_articles, editions
 
 MOST_LETTERS = 200
 
@@ -103,14 +103,7 @@ def of_person(connection: Connection, key: str) -> list[Event] | None:
         Event(person["since"], "state", person["state"] + (f": {person['reason']}" if person["reason"] else "")),
         Event(None, "digests", ", ".join(person["digests"]) or "none"),
     ]
-    query = (
-        select(letters, deliveries.c.title, deliveries.c.due_at.label("frozen_at"))
-        .join_from(letters, deliveries, deliveries.c.id == letters.c.delivery)
-        .where(letters.c.subscriber == person["id"])
-        .order_by(letters.c.id.desc())
-        .limit(MOST_LETTERS)
-    )
-    for row in reversed(connection.execute(query).all()):
+    for row in reversed(retention.of_person(connection, person["id"], MOST_LETTERS)):
         answer = f" ({row.answer})" if row.answer else ""
         events.append(Event(row.sent_at or row.frozen_at, "letter", f"{row.title}: {row.state}{answer}"))
     return events

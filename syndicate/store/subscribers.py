@@ -9,12 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import BigInteger, Connection, cast, delete, func, select, update
 
 from syndicate.crashpoint import crashpoint
+from syndicate.store import retention
 from syndicate.store.database import AnyRow, insert_or_ignore
-from syndicate.store.schema import subscribers, subscriptions, suppressions
+from syndicate.store.schema import settings, subscribers, subscriptions, suppressions
 from syndicate.subscriber import Address, State
+
+_ERASED = "erased"  # the setting that holds the highest number of an erased person
 
 
 def address_hash(secret: bytes, key: str) -> str:
@@ -52,7 +55,7 @@ def add(
             .values(
                 address_key=address.key, email=address.email, domain=address.domain, name=name, tags=tags,
                 state=state, since=now, consent=json.dumps(dict(consent), ensure_ascii=False),
-                reason=None if state is State.ACTIVE else f"{state}: so imported",
+                reason=None if state is State.ACTIVE else f"{state}: so imported", **_number(connection),
             )
             .returning(subscribers.c.id)
         ).scalar_one()  # fmt: skip
@@ -68,6 +71,16 @@ def add(
         values = {"subscriber": person, "digest": digest}
         added += connection.execute(insert_or_ignore(connection, subscriptions).values(values)).rowcount
     return "updated" if outcome == "known" and added else outcome
+
+
+def _number(connection: Connection) -> dict[str, Any]:
+    """The number of a new person, where the database would give that of one who was erased: letters and links of old
+    bear it, and are nobody's. PostgreSQL never gives a number twice.
+    """
+    last = connection.scalar(select(settings.c.value).where(settings.c.key == _ERASED))
+    if last is None or connection.dialect.name != "sqlite":
+        return {}
+    return {"id": max(int(last), connection.scalar(select(func.max(subscribers.c.id))) or 0) + 1}
 
 
 def _change(connection: Connection, row: AnyRow, name: str, state: State, lifts: bool, now: datetime) -> str:
@@ -104,10 +117,17 @@ def leave(connection: Connection, person: int, state: State, reason: str, secret
 
 
 def erase(connection: Connection, key: str) -> bool:
-    """Delete a person; the suppression, a bare hash, stays."""
+    """Delete a person, and what their letters say of them; the suppression, a bare hash, stays, and so does a number
+    in the ledger, which makes sure that nothing is sent to it again.
+    """
     row = connection.execute(select(subscribers.c.id).where(subscribers.c.address_key == key)).first()
     if row is None:
         return False
+    retention.scrub(connection, row.id)
+    last = {"key": _ERASED, "value": str(row.id)}
+    connection.execute(insert_or_ignore(connection, settings).values(last))
+    lower = cast(settings.c.value, BigInteger) < row.id
+    connection.execute(update(settings).where(settings.c.key == _ERASED, lower).values(value=str(row.id)))
     connection.execute(delete(subscriptions).where(subscriptions.c.subscriber == row.id))
     connection.execute(delete(subscribers).where(subscribers.c.id == row.id))
     return True
@@ -116,6 +136,31 @@ def erase(connection: Connection, key: str) -> bool:
 def by_key(connection: Connection, key: str) -> dict[str, Any] | None:
     row = connection.execute(select(subscribers).where(subscribers.c.address_key == key)).first()
     return _person(connection, [row])[0] | {"id": row.id, "consent": json.loads(row.consent)} if row else None
+
+
+def everything(connection: Connection, key: str, hashed: str) -> dict[str, Any] | None:
+    """All that is stored about one address: the person, every letter with its tries, and what keeps them out.
+
+    None: nothing at all. Of an erased person only `email` (as asked for) and `suppressed` are left.
+    """
+    row = connection.execute(select(suppressions).where(suppressions.c.address_hash == hashed)).first()
+    suppressed = {"reason": row.reason, "since": row.since} if row else None
+    person = by_key(connection, key)
+    if person is None:
+        return {"email": key, "suppressed": suppressed} if suppressed else None
+    tries: dict[int, list[dict[str, Any]]] = {}
+    for one in retention.tries_of(connection, person["id"]):
+        said = {"at": one.started_at, "outcome": one.outcome, "status": one.status, "answer": one.answer}
+        tries.setdefault(one.delivery, []).append(said)
+    letters = [
+        {
+            "delivery": one.delivery, "subject": one.subject, "title": one.title, "state": one.state,
+            "frozen_at": one.frozen_at, "sent_at": one.sent_at, "attempts": one.attempts, "answer": one.answer,
+            "tries": tries.get(one.delivery, []),
+        }
+        for one in retention.of_person(connection, person["id"])
+    ]  # fmt: skip
+    return person | {"suppressed": suppressed, "letters": letters}
 
 
 def listing(connection: Connection, batch: int = 1000) -> Iterator[dict[str, Any]]:

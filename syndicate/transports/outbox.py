@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from email.utils import getaddresses
 from pathlib import Path
 
 from syndicate.letter import message_bytes
 from syndicate.transports.base import Envelope, Fate, Verdict
+
+_HEAD = 65_536  # bytes in which a letter's header ends
 
 
 class Outbox:
@@ -57,3 +60,21 @@ class Outbox:
         draft.write_bytes(message_bytes(envelope.pieces))
         draft.replace(self.folder / name)
         written.add(name)
+
+
+def forget(folder: Path, is_theirs: Callable[[str], bool]) -> int:
+    """Delete the letters to one person, told by the address in their `To`; returns how many. Raises OSError."""
+    count = 0
+    for entry in sorted(folder.glob("*.eml")) if folder.is_dir() else ():
+        if any(is_theirs(address) for _, address in getaddresses([_recipient(entry)])):
+            entry.unlink(missing_ok=True)
+            count += 1
+    return count
+
+
+def _recipient(entry: Path) -> str:
+    """What stands in `To`; our own files alone are read, whose fields are UTF-8 (RFC 6532) or plain."""
+    with entry.open("rb") as file:
+        head = file.read(_HEAD).partition(b"\r\n\r\n")[0].decode("utf-8", "replace")
+    found = re.search(r"^To:(.*)$", re.sub(r"\r\n[ \t]+", " ", head), re.MULTILINE | re.IGNORECASE)
+    return found[1].strip() if found else ""

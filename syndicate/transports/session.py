@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from syndicate.config import SmtpSettings
+from syndicate.crashpoint import crashpoint
 from syndicate.transports.base import Envelope, Fate, Verdict
 from syndicate.transports.verdicts import LOGIN_TODO, Trouble, judge, mail_trouble, tls_trouble
 from syndicate.transports.wire import ANSWER_LIMIT, Lost, Reply, Wire
@@ -184,7 +185,9 @@ class Session:
     async def _message(self, envelope: Envelope) -> Verdict:
         """From 354 to the answer to the dot. Raise Lost while the dot has not left."""
         ended = bool(envelope.pieces) and envelope.pieces[-1].endswith(b"\r\n")
+        crashpoint("smtp.body")
         self.wire.writelines([*envelope.pieces, b".\r\n" if ended else b"\r\n.\r\n"])
+        crashpoint("smtp.dot")
         try:
             reply = await self.wire.reply(seconds=self._limits.dot)
         except Lost as exc:

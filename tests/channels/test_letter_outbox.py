@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import email
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from syndicate.letter import PREFERENCES, UNSUBSCRIBE, Person, Rendered, Stencil, compose
 from syndicate.transports.base import Envelope, Fate, Verdict
-from syndicate.transports.outbox import Outbox
+from syndicate.transports.outbox import Outbox, forget
+
+PAYLOAD = compose(
+    Rendered(subject="The week", preheader="", html=f"<p>{UNSUBSCRIBE} {PREFERENCES}</p>", text=UNSUBSCRIBE),
+    sender="News <news@example.net>", reply_to="", list_id="weekly.example.net", list_name="weekly",
+    date=datetime(2026, 11, 20, tzinfo=UTC), slug="weekly-1",
+)  # fmt: skip
 
 
 def envelope(letter: int, edition: str = "weekly-2026-11-20") -> Envelope:
@@ -69,3 +78,21 @@ async def test_nothing_half_written_is_left(tmp_path: Path, limit: int) -> None:
     await send(Outbox(tmp_path, limit=limit), envelope(1), envelope(2))
     assert len(list(tmp_path.glob("*.eml"))) == limit
     assert not list(tmp_path.glob(".*"))
+
+
+async def test_the_letters_to_one_person_are_deleted_and_no_others(tmp_path: Path) -> None:
+    folder = tmp_path / "outbox" / "email"
+    assert forget(folder, lambda address: True) == 0  # there was no rehearsal yet
+    stencil = Stencil(PAYLOAD)
+    people = [("Ada", "ada@example.net"), ("Ädä " * 12, "Ada@example.net"), ("", "öda@example.net"), ("x", "bo@x.test")]
+    for number, (name, address) in enumerate(people):
+        pieces = stencil.fill(
+            Person(
+                letter=number, subscriber=number, email=address, name=name, message_id="<1@x>",
+                unsubscribe_url="https://x.test/u", preferences_url="https://x.test/p",
+            )
+        )  # fmt: skip
+        await send(Outbox(folder), replace(envelope(number), pieces=pieces))
+    assert forget(folder, lambda address: address.lower() == "ada@example.net") == 2
+    assert forget(folder, lambda address: address == "öda@example.net") == 1
+    assert [path.name for path in folder.glob("*.eml")] == ["weekly-2026-11-20.3.eml"]

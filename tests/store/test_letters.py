@@ -11,9 +11,9 @@ from sqlalchemy.exc import IntegrityError
 
 from syndicate.delivery import LetterSettlement, LetterState
 from syndicate.errors import UsageError
-from syndicate.store import deliveries, freezing, ledger, letters, pauses, subscribers
+from syndicate.store import deliveries, freezing, ledger, letters, pauses, retention, subscribers
 from syndicate.store.database import Store
-from syndicate.store.letters import Trouble
+from syndicate.store.letters import Mailing, Trouble
 from syndicate.store.schema import deliveries as table
 from syndicate.store.schema import subscriptions
 from syndicate.subscriber import State
@@ -230,8 +230,8 @@ def test_letters_taken_back_meanwhile_are_left_as_they_are(store: Store) -> None
     assert store.write_now(letters.take_back, ["dead"], NOON) == 1
     take(store, one, "dead", [settlement(letter.letter, FAILED)], limit=0)
     assert letter_states(store, delivery) == ["due"]
-    [again] = take(store, one, "alive").people
-    assert (again.letter, again.attempt) == (letter.letter, 2)
+    [again] = take(store, one, "alive", alone=True).people
+    assert (again.letter, again.attempt, again.crashes) == (letter.letter, 2, 1)
 
 
 def test_what_is_put_off_waits_and_its_answer_is_noted(store: Store) -> None:
@@ -368,8 +368,83 @@ def test_a_dead_ones_letters_are_due_again_and_the_mailing_ends_after_all(store:
     take(store, mailing(store, delivery), "dead")
     assert store.read_now(letters.claimants) == {"dead"}
     assert store.write_now(letters.take_back, ["dead"], NOON) == 3
-    send_all(store, delivery)
+    assert take(store, mailing(store, delivery)).people == ()  # no group holds them any more
+    settled: list[LetterSettlement] = []
+    while people := take(store, mailing(store, delivery), settled=settled, alone=True).people:
+        settled = [settlement(to.letter) for to in people]
+        assert len(settled) == 1
     assert close(store) == [delivery]
+
+
+# --- what kills the program -------------------------------------------------------------------------------------------
+
+
+def die(store: Store, one: Mailing, **how: bool) -> list[str]:
+    """A process claims and is killed; returns whose letters it had in hand."""
+    people = take(store, one, "dead", **how).people
+    store.write_now(letters.take_back, ["dead"], NOON)
+    return [to.email.partition("@")[0] for to in people]
+
+
+def test_what_was_in_hand_at_a_crash_goes_alone_and_after_the_others(store: Store) -> None:
+    delivery = edition(store, "ada", "bo", "cy", "dee")
+    one = mailing(store, delivery)
+    assert len(take(store, one, "dead", limit=2).people) == 2
+    store.write_now(letters.take_back, ["dead"], NOON - MINUTE)
+    group = take(store, one)
+    assert [to.email for to in group.people] == ["cy@example.net", "dee@example.net"]
+    assert take(store, one, "other").people == ()
+    assert [to.email for to in take(store, one, "other", alone=True).people] == ["ada@example.net"]
+
+
+def test_the_third_crash_sets_a_letter_aside_for_a_person(store: Store) -> None:
+    delivery = edition(store, *PEOPLE)
+    one = mailing(store, delivery)
+    assert die(store, one) == list(PEOPLE)
+    assert die(store, one, alone=True) == ["ada"]
+    assert die(store, one, alone=True) == ["ada"]
+    ada, *rest = letter_rows(store, delivery)
+    assert (ada.state, ada.crashes, ada.owner, ada.due_at) == ("unknown", 3, None, None)
+    assert ada.answer == "quarantined: the program died 3 times with it in hand; it may have arrived"
+    assert [(row.state, row.crashes) for row in rest] == [("due", 1), ("due", 1)]
+    assert store.read_now(letters.failed_since, NOON) == {delivery: 1}  # so that the pass says so, and ends with 1
+    assert store.read_now(retention.in_doubt) == {delivery: 1}
+    for name in ("bo", "cy"):
+        [to] = take(store, one, alone=True).people
+        assert to.email == f"{name}@example.net"
+        take(store, one, settled=[settlement(to.letter)], limit=0)
+    assert close(store) == [delivery]
+    assert mailing_row(store, delivery).state == "sent"
+
+
+def test_a_person_may_have_a_quarantined_letter_sent_after_all(store: Store) -> None:
+    delivery = edition(store, "ada")
+    one = mailing(store, delivery)
+    for alone in (False, True, True):
+        die(store, one, alone=alone)
+    close(store)
+    row = mailing_row(store, delivery)
+    assert (row.state, row.reason) == ("failed", "1 letters unknown, none sent")
+    store.write_now(deliveries.retry, delivery, NOON)
+    [to] = take(store, one).people
+    assert (to.attempt, to.crashes) == (1, 0)
+
+
+def test_who_leaves_in_order_or_lost_count_has_not_crashed(store: Store) -> None:
+    delivery = edition(store, "ada")
+    for _ in range(5):
+        take(store, mailing(store, delivery), "me")
+        assert store.write_now(letters.take_back, ["me"], NOON, crashed=False) == 1
+    assert [(row.state, row.crashes) for row in letter_rows(store, delivery)] == [("due", 0)]
+
+
+def test_an_answer_that_never_came_counts_like_a_crash(store: Store) -> None:
+    delivery = edition(store, "ada")
+    one = mailing(store, delivery)
+    [to] = take(store, one).people
+    take(store, one, settled=[settlement(to.letter, DUE, due_at=NOON, in_doubt=True)], limit=0)
+    assert take(store, one).people == ()
+    assert take(store, one, alone=True).people[0].crashes == 1
 
 
 # --- a persons hand ---------------------------------------------------------------------------------------------------
@@ -424,7 +499,7 @@ def test_counts_are_those_of_the_rows(store: Store) -> None:
     take(store, mailing(store, delivery), limit=1)
     assert store.read_now(letters.counts) == {"claimed": 1, "due": 2}
     assert store.read_now(letters.counts_of, [delivery]) == {delivery: {"claimed": 1, "due": 2}}
-    assert store.read_now(letters.due_count, delivery, NOON) == 2
+    assert store.read_now(letters.due_count, delivery, NOON, 50) == 2
     assert store.read_now(letters.oldest_due, NOON + HOUR) == NOON
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syndicate.delivery import LetterSettlement, LetterState, RetryPolicy
-from syndicate.mail import settle_letter
+from syndicate.mail import discreet, settle_letter
 from syndicate.transports.base import Fate, Verdict
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -20,10 +20,11 @@ POLICY = RetryPolicy(retry_for=2 * DAY, repeat_within=2 * DAY)
 
 
 def settled(
-    fate: Fate, *, attempt: int = 1, age: timedelta = timedelta(0), live: bool = True, seed: int = 1, **said: Any
-) -> LetterSettlement:
+    fate: Fate, *, attempt: int = 1, age: timedelta = timedelta(0), live: bool = True, seed: int = 1, crashes: int = 0,
+    **said: Any,
+) -> LetterSettlement:  # fmt: skip
     verdict = Verdict(letter=5, fate=fate, **said)
-    return settle_letter(verdict, attempt, NOON - age, NOON, POLICY, random.Random(seed), live=live)
+    return settle_letter(verdict, attempt, NOON - age, NOON, POLICY, random.Random(seed), live=live, crashes=crashes)
 
 
 def test_accepted_is_sent_or_rehearsed() -> None:
@@ -69,6 +70,30 @@ def test_deferred_is_given_up_after_retry_for() -> None:
 
 def test_no_answer_to_the_final_dot_is_tried_again_with_the_same_message_id() -> None:
     assert settled(Fate.DEFERRED, in_doubt=True).state is LetterState.DUE
+
+
+@pytest.mark.parametrize(("crashes", "state"), [(0, LetterState.DUE), (1, LetterState.DUE), (2, LetterState.UNKNOWN)])
+def test_nobody_gets_more_than_three_copies_whose_answers_got_lost(crashes: int, state: LetterState) -> None:
+    found = settled(Fate.DEFERRED, in_doubt=True, crashes=crashes, answer="closed")
+    assert (found.state, found.in_doubt) == (state, True)
+    assert ("no answer to its end 3 times" in found.answer) == (state is LetterState.UNKNOWN)
+
+
+def test_a_refusal_is_no_doubt() -> None:
+    found = settled(Fate.DEFERRED, code=450, crashes=2)
+    assert (found.state, found.in_doubt) == (LetterState.DUE, False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        ("550 5.1.1 <Ada@Example.net>: no such user", "550 5.1.1 <…>: no such user"),
+        ("550 no such user", "550 no such user"),
+        ("ada@example.netherlands", "…herlands"),  # too much rather than too little
+    ],
+)
+def test_what_is_kept_of_an_answer_names_nobody(answer: str, kept: str) -> None:
+    assert discreet(answer, "ada@example.net") == kept
 
 
 def test_blamed_stays_due() -> None:
