@@ -19,6 +19,7 @@ from syndicate.clock import Clock
 from syndicate.config import FeedSettings, Settings, Site, WebSettings
 from syndicate.errors import SyndicateError
 from syndicate.logs import get
+from syndicate.mail import tidy
 from syndicate.pipeline import App, deliver_channel, learn, look, mail_letters, takeable
 from syndicate.sources.folder import Folder
 from syndicate.store import articles, highwater, pauses, scanners, subscribers
@@ -30,6 +31,7 @@ from syndicate.watch import hints
 from syndicate.words import after_pass, upcoming
 
 LEARN_EVERY = 5.0  # seconds between looks for a page or an image to ask for
+TIDY_EVERY = 60.0  # seconds between looks for letters that may leave the hot path
 SEND_EVERY = 1.0  # seconds between looks for something due
 INHERIT_EVERY = 5.0  # seconds between looks for a source that nobody scans
 GRACE = 30.0  # seconds in which the wire is finished after SIGTERM
@@ -85,6 +87,7 @@ def jobs(app: App, say: Say) -> Jobs:
     return {
         "look": (poll, _Looking(app, say)),
         "learn": (LEARN_EVERY, _unless_stopping(app, partial(_learn, app))),
+        "tidy": (TIDY_EVERY, _unless_stopping(app, partial(tidy, app.store, app.clock, app.stop))),
         **sending(app),
     }
 

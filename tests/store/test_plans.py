@@ -58,7 +58,7 @@ EVERY_SECOND: dict[str, Callable[[Store], object]] = {
     "claim a group": lambda s: s.write_now(letters.settle_and_claim, mailing(s, 2), "me", [], None, {}, NOON, 25),
     "mailings that ended": lambda s: s.read_now(letters.ended),
     "articles to be mailed by hand": lambda s: s.read_now(freezing.planned, NOON, True),
-    "how many are due": lambda s: s.read_now(letters.due_count, 2, NOON),
+    "how many are due": lambda s: s.read_now(letters.due_count, 2, NOON, 50),
 }
 EVERY_PASS: dict[str, Callable[[Store], object]] = {
     "files that are known": lambda s: s.read_now(articles.known, "articles"),
