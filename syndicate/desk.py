@@ -85,6 +85,7 @@ class Desk:
 
         More than `max_new` releases at once are all held: a person looks first.
         """
+        articles.lock(connection)
         register = Register(connection)
         touched: dict[str, str] = {}
         drafts: list[_Draft] = []
@@ -169,12 +170,14 @@ class Desk:
 
     def judge_due(self, connection: Connection, now: datetime) -> int:
         """Judge again what may have changed by itself by now (a date came, an expiry passed); returns how many did."""
+        articles.lock(connection)
         entries = self._judge_rows(connection, articles.to_judge_again(connection, now), now)
         self._send_on(connection, entries, now, guarded=True)
         return len(entries)
 
     def judge_again(self, connection: Connection, ids: Sequence[str], now: datetime) -> int:
         """Judge these again: something was learnt about them; returns how many were released."""
+        articles.lock(connection)
         entries = self._judge_rows(connection, articles.to_judge(connection, ids), now)
         return self._send_on(connection, entries, now, guarded=True)
 
@@ -186,6 +189,7 @@ class Desk:
 
         `quiet`: into the feeds only, as a baseline.
         """
+        articles.lock(connection)
         for article in ids:
             articles.rule(connection, article, verdict, because, quiet=quiet)
         there = [row for row in articles.to_judge(connection, ids) if row.state != "gone"]

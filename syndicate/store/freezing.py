@@ -51,7 +51,7 @@ def planned(connection: Connection, now: datetime, live: bool) -> list[tuple[int
         .where(d.channel == CHANNEL, d.kind == "article", d.state == "planned", d.due_at <= now, d.live == live)
         .where(articles.c.state == "ready", articles.c.missed_at.is_(None))
     )
-    if not pauses.gate(connection, [CHANNEL], now):
+    if not pauses.is_open(connection, [CHANNEL], now):
         return []
     return [(row.id, row.subject) for row in connection.execute(query.order_by(d.due_at, d.id))]
 
