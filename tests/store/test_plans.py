@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from syndicate.store import articles, claims, editions, freezing, ledger, letters
+from syndicate.store import articles, claims, editions, freezing, ledger, letters, retention
 from syndicate.store.database import Store
 from syndicate.store.schema import metadata
 from tests.store.rows import LINKEDIN, MIDNIGHT, NOON, at_once, begin, frozen, join, mailing, planned
@@ -24,7 +24,7 @@ class Explained:
         self.steps: list[str] = []
 
     def note(self, _connection: Any, cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
-        if not many and statement.startswith(("SELECT", "UPDATE", "DELETE")):
+        if not many and statement.startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
             rows = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
             self.steps += [row[3] for row in rows]
 
@@ -58,6 +58,10 @@ EVERY_SECOND: dict[str, Callable[[Store], object]] = {
     "claim a group": lambda s: s.write_now(letters.settle_and_claim, mailing(s, 2), "me", [], None, {}, NOON, 25),
     "mailings that ended": lambda s: s.read_now(letters.ended),
     "articles to be mailed by hand": lambda s: s.read_now(freezing.planned, NOON, True),
+    "claim one alone": lambda s: s.write_now(
+        letters.settle_and_claim, mailing(s, 2), "me", [], None, {}, NOON, 25, alone=True
+    ),
+    "whether a letter is due": lambda s: s.read_now(letters.is_due, NOON),
     "how many are due": lambda s: s.read_now(letters.due_count, 2, NOON, 50),
 }
 EVERY_PASS: dict[str, Callable[[Store], object]] = {
@@ -70,6 +74,13 @@ EVERY_PASS: dict[str, Callable[[Store], object]] = {
     "whether a slot is done": lambda s: s.read_now(editions.slot_done, "weekly", NOON),
     "the last edition": lambda s: s.read_now(editions.last, "weekly", True),
     "follow an article": lambda s: s.write_now(ledger.cancel_open, ["id-1"], "gone: x"),
+    "letters that may move": lambda s: s.read_now(retention.is_ripe, NOON),
+    "move letters": lambda s: s.write_now(retention.fold, NOON),
+    "letters by state": lambda s: s.read_now(letters.counts),
+    "letters in doubt": lambda s: s.read_now(retention.in_doubt),
+    "one person's letters": lambda s: s.read_now(retention.of_person, 1),
+    "one person's tries": lambda s: s.read_now(lambda c: list(retention.tries_of(c, 1))),
+    "scrub a person": lambda s: s.write_now(retention.scrub, 1),
     "approve an article": lambda s: s.write_now(ledger.approve_held, ["id-1"], NOON),
 }
 
