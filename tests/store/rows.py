@@ -227,9 +227,10 @@ def letter_states(store: Store, delivery: int) -> list[str]:
 
 def take(
     store: Store, one: Mailing, owner: str = "me", settled: Sequence[Any] = (), *, at: datetime = NOON, limit: int = 25,
-    trouble: Any = None, resting: Mapping[str, str] | None = None,
+    trouble: Any = None, resting: Mapping[str, str] | None = None, alone: bool = False,
 ) -> letters.Group:  # fmt: skip
-    return store.write_now(letters.settle_and_claim, one, owner, settled, trouble, resting or {}, at, limit)
+    resting = resting or {}
+    return store.write_now(letters.settle_and_claim, one, owner, settled, trouble, resting, at, limit, alone=alone)
 
 
 def mailing_row(store: Store, delivery: int) -> Any:
