@@ -12,9 +12,9 @@ NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _ODD = r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff"
 _FIELD = re.compile(
     rf"""(?P<name>[A-Za-z][\w-]{{0,79}}):(?:[ ]*|[ ]+(?:
-        '(?P<single>(?:[^'\\{_ODD}]|'')*+)'
+        '(?P<single>(?:[^'\\{_ODD}]++|'')*+)'
         | "(?P<double>[^"\\{_ODD}]*+)"
-        | (?P<plain>(?=[^\W_]|/)(?:[^\s:\#\\{_ODD}]|[ ]++(?!\#|\n)|:(?=[^\s{_ODD}])|(?<=[^ ])\#)++)
+        | (?P<plain>(?=[^\W_]|/)(?:[^\s:\#\\{_ODD}]++|[ ]++(?!\#|\n)|:(?=[^\s{_ODD}])|(?<=[^ ])\#)++)
         | [|>]\n[ ]{{1,8}}(?P<block>[^\s\\{_ODD}][^\\{_ODD}]*+\n)\n*+(?![ ])
     )[ ]*+)(?:\n++|(?<=\n))""",
     re.VERBOSE | re.ASCII,

@@ -37,6 +37,7 @@ _CLOSINGS = {
     fence: re.compile(rf"^(?:{pattern})[ \t\xa0]*$", re.MULTILINE)
     for fence, pattern in (("---", r"---|\.\.\."), ("+++", r"\+\+\+"), (";;;", ";;;"))
 }
+_BLANK_LINES = re.compile(r"(?:[ \t]*\n)*")
 _HEADER = re.compile(r"([A-Za-z][\w -]{0,40}?)[ \t]*:(?:[ \t]+(.*)|)$")
 _HEADER_NAMES = frozenset({"title", "date", "slug"})
 _TOML_LINE = re.compile(r"\(at line (\d+), column")
@@ -194,10 +195,9 @@ def _closing(text: str, start: int, fence: str) -> tuple[int, int] | None:
 
 def _rest(text: str, position: int, **what: Any) -> FrontMatter:
     """The front matter `what`, with the body that starts at the first line after `position` that is not blank."""
-    body = text[position:]
-    blank = re.match(r"(?:[ \t]*\n)*", body)
-    skipped = blank.end() if blank else 0
-    return FrontMatter(body=body[skipped:], body_line=_line_of(text, position + skipped), **what)
+    blank = _BLANK_LINES.match(text, position)
+    begin = blank.end() if blank else position
+    return FrontMatter(body=text[begin:], body_line=_line_of(text, begin), **what)
 
 
 def _fenced(text: str, start: int, fence: str) -> FrontMatter:

@@ -81,6 +81,7 @@ _HEADING = re.compile(r" {0,3}(#{1,6})(?=[ \t]|$)")
 _DATE_AHEAD = re.compile(r"^\d{4}-\d{1,2}-\d{1,2}(?:[-_ ]+|$)")
 _INDEX = re.compile(r"_?index(?:\.[A-Za-z]{2}(?:-[A-Za-z]{2})?)?")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_PLAIN_HOST = re.compile(r"https?://[\w.-]+(?:[/?#]|\Z)", re.ASCII)  # whatever follows it, an address
 _PLACEHOLDER = re.compile(r"(?:^|[/_.-]):[A-Za-z_]|\{\{|\{%|<%|\[[A-Za-z]+\]")
 _EMAIL = re.compile(r"\s*<[^<>]*@[^<>]*>")
 _EMAIL_FIRST = re.compile(r"\S+@\S+\s+\(([^()]+)\)")
@@ -360,6 +361,8 @@ def _author(text: str) -> str:
 
 def _is_address(text: str) -> bool:
     """Whether it can be taken apart; "https://[image]/a.png" cannot."""
+    if _PLAIN_HOST.match(text):
+        return True
     try:
         urlsplit(text).port  # noqa: B018  # raises for what is none
     except ValueError:

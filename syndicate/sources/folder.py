@@ -13,6 +13,7 @@ from syndicate.config import SourceSettings
 from syndicate.errors import ContentError, SourceError
 
 LARGEST = 5_000_000  # bytes; a text is never that long
+_READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # never waits for the other end of a pipe in a file's place
 _SKIPPED_FOLDERS = {"node_modules", "__pycache__"}
 
 
@@ -85,13 +86,16 @@ class Folder:
         """The bytes of one file. Raises ContentError: too large, unreadable, gone meanwhile, leads out by now."""
         whole = f"{self.path}/{seen.name or path}"
         try:
-            with open(whole, "rb", opener=_opener) as file:
-                stat = os.fstat(file.fileno())
+            file = os.open(whole, _READING)
+            try:
+                stat = os.fstat(file)
                 if _print_of(stat) != seen.stat and not self._stays_inside(whole):  # not the file that was seen inside
                     raise ContentError("cannot be read: it leads out of the source's folder")
-                content = file.read(min(stat.st_size, LARGEST) + 1)
-                if len(content) > stat.st_size:  # it grows
-                    content += file.read(LARGEST)
+                content = os.read(file, min(stat.st_size, LARGEST) + 1)
+                while len(content) != stat.st_size and len(content) <= LARGEST and (more := os.read(file, LARGEST)):
+                    content += more  # it grows, or came in pieces
+            finally:
+                os.close(file)
         except OSError as error:
             raise ContentError(f"cannot be read: {(error.strerror or str(error)).lower()}") from error
         size = max(stat.st_size, len(content))
@@ -102,11 +106,6 @@ class Folder:
 
 def _print_of(stat: os.stat_result) -> str:
     return f"{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}"
-
-
-def _opener(path: str, flags: int) -> int:
-    """Never wait for the other end of a pipe that took a file's place."""
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _as_text(path: str) -> str:
