@@ -138,15 +138,15 @@ class Desk:
         )  # fmt: skip
         if row is None:
             return entry
-        entry = replace(
-            entry, released=row.released, entered=row.entered, baseline=row.baseline, delay_from=row.delay_from,
+        entry = entry._replace(
+            released=row.released, entered=row.entered, baseline=row.baseline, delay_from=row.delay_from,
             delay_restarts=row.delay_restarts,
         )  # fmt: skip
         if row.hash == reading.hash:
-            return replace(entry, updated=row.updated)
+            return entry._replace(updated=row.updated)
         young = row.delay_from is not None and now < row.delay_from + self._rules.delay
         if young and row.delay_restarts < DELAY_RESTARTS:
-            return replace(entry, delay_from=now, delay_restarts=row.delay_restarts + 1)
+            return entry._replace(delay_from=now, delay_restarts=row.delay_restarts + 1)
         return entry
 
     def address(self, reading: Reading, first_seen: datetime) -> str:
@@ -248,8 +248,8 @@ class Desk:
             changes = {"released": self._released(entry, sweep), "entered": sweep.now, "delay_from": sweep.now}
         elif entry.entered is None and judgement.state in (State.DRAFT, State.SCHEDULED):
             changes = {"baseline": False}  # it comes out after the baseline, whenever that will be
-        return replace(
-            entry, state=judgement.state, reasons=judgement.reasons, look_again_at=judgement.look_again, **changes
+        return entry._replace(
+            state=judgement.state, reasons=judgement.reasons, look_again_at=judgement.look_again, **changes
         )
 
     def _released(self, entry: Entry, sweep: Sweep) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -30,9 +30,8 @@ class Known(NamedTuple):
     missed_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One row to write: what the file says and what review made of it."""
+class Entry(NamedTuple):
+    """One row to write: what the file says and what review made of it. A tuple: two are made for each new file."""
 
     id: str
     source: str

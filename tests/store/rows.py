@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -44,7 +43,7 @@ def entry(number: int = 1, *, at: datetime = NOON, **overrides: Any) -> Entry:
         reasons=(), look_again_at=None, first_seen=at, updated=at, released=at, entered=at, baseline=False,
         delay_from=at, delay_restarts=0,
     )  # fmt: skip
-    return replace(made, **overrides)
+    return made._replace(**overrides)
 
 
 def put_articles(store: Store, *numbers: int, at: datetime = NOON, **overrides: Any) -> None:

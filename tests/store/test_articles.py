@@ -26,7 +26,8 @@ def test_an_article_comes_back_as_it_was_written(store: Store) -> None:
         "published": "2026-11-23",
         "body": "# Text\r\n",
     }
-    written = replace(entry(1), manuscript=replace(entry(1).manuscript, **said), reasons=("too-short: 8 words",))
+    manuscript = replace(entry(1).manuscript, **said)
+    written = entry(1)._replace(manuscript=manuscript, reasons=("too-short: 8 words",))
     store.write_now(articles.save, [written], is_new=True)
     [row] = store.read_now(articles.to_judge, ["id-1"])
     assert articles.entry_of(row) == written
