@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
 from syndicate.clock import Chance, Clock
 from syndicate.config import Settings
 from syndicate.deliver import PublicChannel, deliver
@@ -89,9 +91,13 @@ async def note_channels(app: App, now: datetime) -> None:
     if app.post is not None:
         live["email"] = app.post.transport.live
     names = [digest.name for digest in app.settings.digests]
-    if await app.store.read(ledger.channels_differ, live) or await app.store.read(editions.digests_differ, names):
+    if await app.store.read(_differ, live, names):
         await app.store.write(ledger.sync_channels, live, now)
         await app.store.write(editions.sync_digests, names, now)
+
+
+def _differ(connection: Connection, live: Mapping[str, bool], digests: Sequence[str]) -> bool:
+    return ledger.channels_differ(connection, live) or editions.digests_differ(connection, digests)
 
 
 async def learn(app: App, now: datetime) -> Published:
