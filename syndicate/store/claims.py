@@ -36,12 +36,14 @@ def claim_one(
 
     The channel's row is the mutex: one in flight, whatever the number of workers. Pacing is asked once more here,
     since it holds for moments of sending. With `approve` only the very text that a person approved is taken up.
+    An owner asks once at a time, and not before it told what became of its last claim.
     """
     ledger.lock(connection, channel)
     if not pauses.gate(connection, [channel], now):
         return None
     d = deliveries.c
     mine = and_(d.channel == channel, d.kind == "article")
+    _put_strays_right(connection, and_(mine, d.state == "claimed", d.owner == owner), now)
     if connection.scalar(select(func.count()).where(mine, d.state == "claimed")):
         return None
     due = and_(mine, d.due_at <= now, d.live == live)  # what was live stays unsettled while we rehearse
@@ -243,6 +245,12 @@ def take_back(connection: Connection, owners: Sequence[str], now: datetime, *, c
     for row in rows:
         _put_right(connection, row, now, crashed=crashed)
     return len(rows)
+
+
+def _put_strays_right(connection: Connection, strays: ColumnElement[bool], now: datetime) -> None:
+    """What its owner claimed before and does not know of: the answer to that commit was lost, and its row with it."""
+    for row in connection.execute(select(deliveries).where(strays)).all():
+        _put_right(connection, row, now, crashed=False)
 
 
 def put_right(connection: Connection, claim: Claim, now: datetime) -> None:

@@ -143,6 +143,7 @@ def _latest(connection: Connection, channel: str, subject: str) -> AnyRow | None
         .where(deliveries.c.channel == channel, deliveries.c.subject == subject)
         .order_by(deliveries.c.round.desc())
         .limit(1)
+        .with_for_update()
     ).first()
 
 
@@ -151,7 +152,8 @@ def _is_live(connection: Connection, channel: str) -> bool:
 
 
 def _row(connection: Connection, delivery: int) -> AnyRow:
-    row = connection.execute(select(deliveries).where(deliveries.c.id == delivery)).first()
+    """The row, held: nobody claims or closes it until what a person decides of it is written."""
+    row = connection.execute(select(deliveries).where(deliveries.c.id == delivery).with_for_update()).first()
     if row is None:
         raise UsageError(f"there is no delivery {delivery}: `syndicate deliveries` lists them")
     return row
