@@ -9,11 +9,12 @@ import asyncio
 import gc
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from hashlib import blake2b
 
 from syndicate import __version__
+from syndicate.alarm import Alarm
 from syndicate.channels.base import Channel
 from syndicate.channels.linkedin import LinkedIn
 from syndicate.channels.outbox import Outbox as PostOutbox
@@ -39,6 +40,7 @@ from syndicate.store.database import Store, open_ledger
 from syndicate.store.owners import RENEW, Owner
 from syndicate.store.timekeeping import Timekeeper
 from syndicate.subscriber import Signer
+from syndicate.transports.alerts import Mail, Way, Webhook
 from syndicate.transports.outbox import Outbox as MailOutbox
 from syndicate.transports.smtp import Smtp
 
@@ -89,7 +91,7 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
         await asyncio.to_thread(owner.open)
         await _notice_restored(store, clock)
         await asyncio.to_thread(keeper.start)
-        renewing = asyncio.create_task(_renew(owner, keeper, clock))
+        renewing = asyncio.create_task(_renew(owner, keeper, store, clock))
         try:
             yield App(
                 settings=settings,
@@ -105,6 +107,7 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
                 signer=Signer(key),
                 press=press(settings),
                 post=_post(settings, key, clock),
+                alarm=_alarm(settings, store, owner, clock, fetcher, publics),
                 stop=asyncio.Event(),
             )
         finally:
@@ -120,9 +123,11 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
 
 
 async def _notice_restored(store: Store, clock: Clock) -> None:
-    """A database older than what this machine did with it starts paused (rule 25)."""
-    mark = store.high_water.read()
-    if mark[1] > await store.read(highwater.count):
+    """Pause everything on a database that is older than what this machine did with it (rule 25), also one that becomes
+    so while the program runs.
+    """
+    mark = store.high_water.read()  # before the count, which is never behind it
+    if mark[1] > await store.read(highwater.count) and not await store.read(highwater.is_behind):
         await store.write(highwater.pause_if_behind, mark, clock.now())
 
 
@@ -138,13 +143,14 @@ def agreement(settings: Settings, key: bytes) -> str:
     return "\n".join([*channels, *digests, zone, f"secret of mark {blake2b(key, digest_size=2).hexdigest()}"])
 
 
-async def _renew(owner: Owner, keeper: Timekeeper, clock: Clock) -> None:
+async def _renew(owner: Owner, keeper: Timekeeper, store: Store, clock: Clock) -> None:
     said = ""
     while True:
         await clock.sleep(RENEW)
         try:
             await asyncio.to_thread(keeper.look)
             await asyncio.to_thread(owner.renew)
+            await _notice_restored(store, clock)
             said = ""
         except Exception as error:  # a lease that is not renewed lapses by itself; this loop must not end with it
             if str(error) != said:
@@ -170,6 +176,18 @@ def _post(settings: Settings, key: bytes, clock: Clock) -> Post | None:
         secret=key,
         public_url=settings.web.public_url.rstrip("/"),
     )
+
+
+def _alarm(
+    settings: Settings, store: Store, owner: Owner, clock: Clock, fetcher: Fetcher, publics: Mapping[str, PublicChannel]
+) -> Alarm:
+    """Mail goes through the server of [email], also in rehearsal: it is the owner who hears."""
+    to, email = settings.alerts, settings.email
+    ways: list[Way] = [Mail(to.email, email, clock)] if to.email and email else []
+    if to.webhook:
+        ways.append(Webhook(to.webhook, fetcher))
+    channels = {name: public.channel for name, public in publics.items()}
+    return Alarm(settings=settings, store=store, owner=owner, clock=clock, ways=ways, channels=channels)
 
 
 def public_channels(settings: Settings, fetcher: Fetcher, clock: Clock) -> list[PublicChannel]:

@@ -120,7 +120,7 @@ async def _deliver_one(
     if not begun:
         return partial(claims.give_back, claim=claim, now=clock.now())
     if claim.live:
-        await store.note_begun(begun)
+        await store.note_begun(begun, clock.now())
     crashpoint("attempt.begun")
     outcome = await _attempt(public.channel, claim, payload)
     crashpoint("social.accepted")

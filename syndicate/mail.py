@@ -160,7 +160,7 @@ class _Pump:
         self.open = {to.letter: to for to in people}
         crashpoint("claim.done")
         if group.begun:
-            await self.store.note_begun(group.begun)
+            await self.store.note_begun(group.begun, self.clock.now())
         envelopes = [made for to in people if (made := self._envelope(to))]
         async with aclosing(line.send(envelopes)) as verdicts:
             async for verdict in verdicts:

@@ -1,9 +1,13 @@
-"""What every public channel is: three verbs. Email composes too, but sends its letters through a transport."""
+"""What every public channel is: compose, send, reconcile, retract.
+
+Email composes too, but sends its letters through a transport.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from syndicate.article import Article
@@ -33,6 +37,10 @@ class Channel(Protocol):
         """True where there is no way to send by ourselves: what is due waits for a person."""
         ...
 
+    def until(self) -> datetime | None:
+        """When its login ends, where that is known: its owner is told a week before."""
+        ...
+
     def compose(self, announcement: Announcement) -> Payload:
         """Make the request, purely: the same announcement gives the same payload."""
         ...
@@ -46,6 +54,13 @@ class Channel(Protocol):
 
     async def reconcile(self, key: str, payload: Payload) -> Receipt:
         """Find out what became of an attempt in doubt; InDoubt again means that nobody can tell yet."""
+        ...
+
+    async def retract(self, external_id: str) -> Receipt:
+        """Delete a post that was sent, named by its receipt's id or address; one that is gone already is done.
+
+        May be repeated. Raises Refused or Unavailable, never InDoubt.
+        """
         ...
 
     async def aclose(self) -> None:

@@ -9,6 +9,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -34,6 +35,10 @@ class Outbox:
         self._folder = folder
         self._masked = masked
 
+    def until(self) -> datetime | None:
+        """As the channel says: who goes live wants a login that stands."""
+        return self._channel.until()
+
     def compose(self, announcement: Announcement) -> Payload:
         """As the channel composes."""
         return self._channel.compose(announcement)
@@ -57,6 +62,10 @@ class Outbox:
     async def reconcile(self, key: str, payload: Payload) -> Receipt:
         """Write it once more: nothing can be there twice."""
         return await self.send(key, payload)
+
+    async def retract(self, external_id: str) -> Receipt:
+        """Nothing to do: a rehearsal reached nobody."""
+        return Receipt()
 
     async def aclose(self) -> None:
         """Close the channel."""

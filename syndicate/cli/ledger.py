@@ -58,7 +58,9 @@ def status(context: typer.Context) -> None:
     session: Session = context.obj
     from syndicate import health
 
-    found = session.read(health.status, session.settings, session.clock.now())
+    with closing(session.ledger()) as store:
+        remarks = store.house.remarks()
+        found = store.read_now(health.status, session.settings, session.clock.now(), remarks)
     if session.json:
         session.document(found)
         return
@@ -125,15 +127,16 @@ def deliveries(
         ("id", "state", "channel", "when", "title", "why"),
         [
             (one["id"], one["state"], one["channel"], one["sent_at"] or one["planned_for"], one["title"],
-             one["error"] or one["url"] or _people(one["people"]))
+             _why(one))
             for one in found
         ],
         empty="No delivery is like that." if state or channel else "Nothing is owed to any channel yet.",
     )  # fmt: skip
 
 
-def _people(people: dict[str, int] | None) -> str:
-    return ", ".join(f"{count} {state}" for state, count in (people or {}).items())
+def _why(row: dict[str, Any]) -> str:
+    people = ", ".join(f"{count} {state}" for state, count in (row["people"] or {}).items())
+    return f"{'retracted: ' if row['retracted_at'] else ''}{row['error'] or row['url'] or people}"
 
 
 def _change(session: Session, fn: Any, *arguments: Any) -> None:

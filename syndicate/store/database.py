@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -21,7 +22,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from syndicate.crashpoint import crashpoint
 from syndicate.errors import StoreError
-from syndicate.store.highwater import HighWater, ledger
+from syndicate.store import highwater
 from syndicate.store.schema import HEAD, fill, settings
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Store:
         self.house = house
         self.where = house.where
         self.folder = house.folder
-        self.high_water = HighWater(house.folder / "high-water")
+        self.high_water = highwater.HighWater(house.folder / "high-water")
         self.trouble: str | None = None
         """Why nothing can be written, from a write that failed until one succeeds."""
         self._sleep = sleep
@@ -176,15 +177,21 @@ class Store:
             self._sleep(PAUSES[done])
             done += 1
 
-    async def note_begun(self, count: int) -> None:
-        """Raise the high-water mark before a first byte leaves (rule 25). Raises StoreError: then nothing may."""
+    async def note_begun(self, count: int, now: datetime) -> None:
+        """Raise the high-water mark before a first byte leaves (rule 25). Raises StoreError: then nothing may.
+
+        Here it shows when a backup was restored under a running program: then everything is paused.
+        """
         if not self._ledger:
-            self._ledger = await self.read(ledger)
+            self._ledger = await self.read(highwater.ledger)
         try:
-            await asyncio.to_thread(self.high_water.raise_to, self._ledger, count)
+            mark = await asyncio.to_thread(self.high_water.raise_to, self._ledger, count)
         except OSError as error:
             self.trouble = f"cannot write {self.high_water.path}: {error.strerror}; nothing is sent"
             raise StoreError(self.trouble) from error
+        if mark >= count and await self.read(highwater.is_older, mark, count):
+            await self.write(highwater.pause_as_older, mark, count, now)
+            raise StoreError(f"the database {self.where} was replaced by an older copy of it: nothing is sent")
 
     def backup(self, target: Path) -> None:
         """Copy the database as it stands while others go on. Raises StoreError."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, or_, select, update
 
 from syndicate.delivery import NOT_SENT, OPEN
 from syndicate.errors import UsageError
-from syndicate.store import letters
+from syndicate.store import letters, retention
 from syndicate.store.database import AnyRow
 from syndicate.store.ledger import text_of
 from syndicate.store.schema import attempts, channels, deliveries
@@ -36,12 +36,12 @@ def listing(
     if ids is not None:
         query = query.where(deliveries.c.id.in_(ids))
     rows = connection.execute(query).all()
-    people = letters.counts_of(connection, [row.id for row in rows if row.channel == letters.CHANNEL])
+    people = retention.counts_of(connection, [row.id for row in rows if row.channel == letters.CHANNEL])
     return [
         {
             "id": row.id, "channel": row.channel, "kind": row.kind, "subject": row.subject, "title": row.title,
             "state": row.state, "planned_for": row.planned_for, "attempts": row.attempts, "sent_at": row.sent_at,
-            "external_id": row.external_id, "url": row.url, "error": row.reason,
+            "retracted_at": row.retracted_at, "external_id": row.external_id, "url": row.url, "error": row.reason,
             "people": people.get(row.id, {}) if row.channel == letters.CHANNEL else None,
         }
         for row in rows
@@ -128,7 +128,8 @@ def put(
         return Put(int(made.scalar_one()))
     if row.state == "sent":
         where = f": {row.url}" if row.url else ""
-        return Put(row.id, already=f"sent to {channel} on {row.sent_at:%Y-%m-%d %H:%M} UTC{where}")
+        back = ", and taken back" if row.retracted_at else ""
+        return Put(row.id, already=f"sent to {channel} on {row.sent_at:%Y-%m-%d %H:%M} UTC{where}{back}")
     if row.state in ("claimed", "unknown"):
         raise UsageError(f"delivery {row.id} to {channel} is {row.state}: {row.reason or 'somebody is at it'}")
     taken = {**values, "reason": None, "owner": None, "crashes": 0, "payload": None}  # attempts only ever grow

@@ -26,17 +26,21 @@ class HighWater:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def raise_to(self, ledger: str, count: int) -> None:
-        """Write the mark to the disk unless it is as high already. Raises OSError: then nothing may be sent."""
+    def raise_to(self, ledger: str, count: int) -> int:
+        """Write the mark to the disk unless it is as high already; returns how high it was for this ledger.
+
+        Raises OSError: then nothing may be sent.
+        """
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             name, known = _parsed(os.pread(descriptor, 200, 0))
             if name == ledger and known >= count:
-                return
+                return known
             # One short line written in place: it lies in one sector, so that a power cut leaves it old or new.
             os.pwrite(descriptor, f"{ledger} {count:020}\n".encode(), 0)
             os.fdatasync(descriptor)
+            return known if name == ledger else 0
         finally:
             os.close(descriptor)
 
@@ -77,9 +81,25 @@ def count(connection: Connection) -> int:
 
 def pause_if_behind(connection: Connection, mark: tuple[str, int], now: datetime) -> bool:
     """Pause everything where the database is older than what this machine did with it."""
-    name, done = mark
-    missing = done - count(connection)
-    if name != ledger(connection) or missing <= 0:
+    return mark[0] == ledger(connection) and _pause(connection, mark[1] - count(connection), now)
+
+
+def is_older(connection: Connection, mark: int, begun: int) -> bool:
+    """Whether an older copy took this database's place: it counted `begun` though the mark was as high already.
+
+    No count is handed out twice, and none stands in the mark that the database has not counted; another process may
+    have been handed a later one.
+    """
+    return begun == mark or (begun < mark and count(connection) < mark)
+
+
+def pause_as_older(connection: Connection, mark: int, begun: int, now: datetime) -> None:
+    """Pause everything because of that."""
+    _pause(connection, mark - begun + 1, now)
+
+
+def _pause(connection: Connection, missing: int, now: datetime) -> bool:
+    if missing <= 0:
         return False
     reason = (
         f"{BEHIND}this database is a copy from before the last {missing} attempts to send; look what went out, then"

@@ -22,6 +22,8 @@ Faults are taken from a script, one for each POST /rest/posts, "" (or none left)
     ghost               422 duplicate of a post that is not there
     redirect            307 to somewhere else
     CODE:TEXT           any other status, with a text as body
+
+DELETE /rest/posts/URN takes its faults from `deletion_faults`, of these: 500-before, html-500, 503, 429, CODE:TEXT.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 AUTHOR = "urn:li:person:abcd1234"
 TOKEN = "AQ-double-token-5f2c"
@@ -160,6 +162,10 @@ class LinkedInDouble:
         self.faults: deque[str] = deque(faults)
         self.dead: dict[str, str] = {}  # token -> "expired" or "revoked"
         self.may_post = True  # false: the app lacks the product
+        self.may_delete = True
+        self.deletion_faults: deque[str] = deque()
+        self.deleted: list[str] = []  # URNs
+        self.forgets_deleted = False  # true: a repeated deletion answers 404 instead of 204
         self.duplicate_window = duplicate_window
         self.daily_limit = daily_limit
         self.world = world
@@ -241,6 +247,10 @@ class LinkedInDouble:
             await _answer(writer, self._control(request))
             return
         self.requests.append(request)
+        if request.method == "DELETE" and request.path.startswith("/rest/posts/"):
+            fault = self.deletion_faults.popleft() if self.deletion_faults else ""
+            await _answer(writer, self._instead(fault) or self._delete(request))
+            return
         if request.path != "/rest/posts" or request.method != "POST":
             await _answer(writer, self._elsewhere(request))
             return
@@ -319,12 +329,33 @@ class LinkedInDouble:
             return Reply(204)
         if request.path == "/_double/posts":
             return Reply(200, json.dumps([asdict(post) for post in self.posts]).encode())
+        if request.path == "/_double/deleted":
+            return Reply(200, json.dumps(self.deleted).encode())
         return Reply(404)
 
     def _elsewhere(self, request: Request) -> Reply:
         if request.path == "/rest/posts" or not request.path.startswith("/rest/"):
             return _json(404, code="RESOURCE_NOT_FOUND", message="No virtual resource found")
         return _json(403, serviceErrorCode=100, code="ACCESS_DENIED", message="Not enough permissions to access")
+
+    def _delete(self, request: Request) -> Reply:
+        urn = unquote(request.path.removeprefix("/rest/posts/"))
+        try:
+            self._check_token(request.headers.get("authorization", ""))
+            self._check_version(request.headers)
+        except Refusal as refusal:
+            return refusal.reply
+        if ":" in request.path or request.headers.get("x-restli-method") != "DELETE":
+            return _json(400, code="ILLEGAL_ARGUMENT", message="Syntax exception in path variables")
+        if not self.may_delete:
+            words = "Not enough permissions to access: partnerApiPostsExternal.DELETE.20260901"
+            return _json(403, serviceErrorCode=100, code="ACCESS_DENIED", message=words)
+        known = urn in {post.urn for post in self.posts if post.author == self.author}
+        if not known or (urn in self.deleted and self.forgets_deleted):
+            return _json(404, code="NOT_FOUND", message="Could not find entity")
+        if urn not in self.deleted:
+            self.deleted.append(urn)
+        return Reply(204)
 
     # -- creating a post ---------------------------------------------------------------------------------------
 
@@ -376,6 +407,13 @@ class LinkedInDouble:
             )
 
     def _check_headers(self, headers: Mapping[str, str]) -> None:
+        self._check_version(headers)
+        if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise Refusal(_json(415, message="Unsupported Media Type"))
+        if "content-length" not in headers:
+            raise Refusal(_json(411, message="Length Required"))
+
+    def _check_version(self, headers: Mapping[str, str]) -> None:
         version = headers.get("linkedin-version")
         if version is None:
             words = "A version must be present. Please specify a version by adding the Linkedin-Version header."
@@ -385,10 +423,6 @@ class LinkedInDouble:
             raise Refusal(_json(426, code="NONEXISTENT_VERSION", message=words))
         if headers.get("x-restli-protocol-version") != "2.0.0":
             raise Refusal(_json(400, code="ILLEGAL_ARGUMENT", message="Protocol version 1.0 is not supported here"))
-        if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise Refusal(_json(415, message="Unsupported Media Type"))
-        if "content-length" not in headers:
-            raise Refusal(_json(411, message="Length Required"))
 
     def _check_fields(self, body: dict[str, Any]) -> None:
         for name in ("author", "commentary", "visibility", "distribution", "lifecycleState"):

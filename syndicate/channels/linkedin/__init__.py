@@ -7,13 +7,15 @@ payload, message or log.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from syndicate.channels.base import Announcement, Payload, Receipt
 from syndicate.channels.linkedin import answers, compose
 from syndicate.clock import Clock
-from syndicate.errors import ConfigError, Unavailable
+from syndicate.errors import ConfigError, Refused, Unavailable
 from syndicate.fetch import Answer, Fetcher
 
 if TYPE_CHECKING:
@@ -50,6 +52,10 @@ class LinkedIn:
         """Whether a person posts what we compose: there is no token and no app to get one with."""
         return not self._settings.access_token and not self._settings.client_id
 
+    def until(self) -> datetime | None:
+        """A token that was written down by hand does not say."""
+        return None
+
     def compose(self, announcement: Announcement) -> Payload:
         """Make the frozen request. Raises Unavailable where the author or the owner's template must be mended first."""
         author = self._settings.author or ("" if self._wants_author else compose.REHEARSAL_AUTHOR)
@@ -82,6 +88,25 @@ class LinkedIn:
         """
         answer, token = await self._post(payload)
         return answers.judge_repeat(answer, token=token, now=self._clock.now(), chance=self._fetcher.chance)
+
+    async def retract(self, external_id: str) -> Receipt:
+        """Delete a post (Learn: shares/posts-api, "Delete Posts"); `external_id` is its URN, or its address with one.
+
+        Raises Refused where that names no post or LinkedIn refuses, Unavailable where it may work later.
+        """
+        urn = answers.post_in(external_id)
+        if urn is None:
+            raise Refused(f"{external_id!r} names no post of LinkedIn")
+        if not self.live:
+            raise Unavailable("linkedin.live is false: nothing leaves the machine")
+        token = self._token()
+        answer = await self._fetcher.request(
+            "DELETE",
+            f"{self._settings.api_url}/rest/posts/{quote(urn, safe='')}",
+            headers=self._headers({"X-Restli-Protocol-Version": "2.0.0", "X-RestLi-Method": "DELETE"}, token),
+            repeatable=True,
+        )
+        return answers.judge_deletion(answer, token=token, now=self._clock.now(), chance=self._fetcher.chance)
 
     def preview(self, payload: Payload) -> str:
         """The post as LinkedIn would show it."""

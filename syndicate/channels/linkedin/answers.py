@@ -67,6 +67,30 @@ def judge_repeat(answer: Answer, *, token: str, now: datetime, chance: Chance) -
     raise failure
 
 
+def judge_deletion(answer: Answer, *, token: str, now: datetime, chance: Chance) -> Receipt:
+    """Read the answer to a deletion: 204, also to a repeated one; 404 in LinkedIn's words means gone as well.
+
+    Raises Refused or Unavailable. It may be repeated as often as one likes, so there is no doubt to be in.
+    """
+    complaint = read_complaint(answer, token)
+    gone = answer.status == 404 and bool(complaint.message or complaint.codes)
+    if gone or answer.status in (200, 202, 204):
+        return Receipt(status=answer.status, answer=complaint.shown)
+    reason = f"LinkedIn answered {answer.status}" + (f": {complaint.message[:200]}" if complaint.message else "")
+    if answer.status == 403:
+        raise Refused(f"this token may not delete the post ({reason})", status=answer.status, answer=complaint.shown)
+    failure = _failure(answer, complaint, now, chance)
+    if isinstance(failure, InDoubt):
+        raise Unavailable(reason, status=answer.status, answer=complaint.shown)
+    raise failure
+
+
+def post_in(text: str) -> str | None:
+    """The URN of a post in an id or an address."""
+    found = _POST.search(unquote(text))
+    return found[0] if found else None
+
+
 def permalink(urn: str) -> str:
     """Where people see a post."""
     return f"https://www.linkedin.com/feed/update/{quote(urn, safe=':')}/"
