@@ -83,6 +83,9 @@ class StageChannel:
             raise act
         return act
 
+    async def retract(self, external_id: str) -> Receipt:
+        return self._act("retract", external_id, {})
+
     async def aclose(self) -> None:
         """Nothing is held."""
 
