@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from syndicate import pacing
-from syndicate.config import DigestSettings, Settings
-from syndicate.edition import fill
+from syndicate.article import Article
+from syndicate.config import DigestSettings, EmailSettings, Settings
+from syndicate.edition import Filling
 from syndicate.pacing import Candidate, Choice, Pacing, Past
 from syndicate.slots import last_slot, next_daily, next_slots
-from syndicate.store import deliveries, editions, ledger, letters, pauses
+from syndicate.store import editions, ledger, letters, pauses
+from syndicate.worth import Aired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,40 +43,45 @@ def forecast(
 ) -> list[Row]:
     """Every candidate of every channel with its moment, or with why it has none before the days are over."""
     until = now + timedelta(days=days)
+    standing = pauses.standing(connection)
     rows: list[Row] = []
     for channel, pace in rules.items():
-        rows += _under_way(connection, channel)
-        rows += _public(connection, channel, pace, now, until)
-    for digest in settings.digests if settings.email else ():
-        rows += _digest(connection, settings, digest, now)
-    standing = pauses.standing(connection)
-    return [_paused(row, standing) for row in rows]
+        rows += _paused(_under_way(connection, channel), standing, channel)
+        rows += _paused(_public(connection, channel, pace, now, until), standing, channel)
+    if settings.email:
+        rows += _paused(_under_way(connection, letters.CHANNEL), standing, letters.CHANNEL)
+        for digest in settings.digests:
+            found = _digest(connection, settings.email, digest, settings.site.zone, now)
+            rows += _paused(found, standing, letters.CHANNEL, f"digest:{digest.name}")
+    return rows
 
 
-def _paused(row: Row, standing: dict[str, str]) -> Row:
-    because = standing.get(pauses.EVERYTHING) or standing.get(row.channel)
-    return replace(row, reason=f"paused: {because}; {row.reason}") if because else row
+def _paused(rows: Iterable[Row], standing: dict[str, str], *keys: str) -> Iterator[Row]:
+    """The same rows, each with the pauses it waits for as well."""
+    because = "; ".join(f"paused: {standing[key]}" for key in (pauses.EVERYTHING, *keys) if key in standing)
+    for row in rows:
+        yield replace(row, reason=f"{because}; {row.reason}") if because else row
 
 
 def _under_way(connection: Connection, channel: str) -> Iterator[Row]:
-    for state in ("planned", "claimed", "unknown"):
-        for one in deliveries.listing(connection, state, channel):
-            yield Row(
-                article=one["subject"], title=one["title"], channel=channel, state=state,
-                planned_for=one["planned_for"], reason=one["error"] or state,
-            )  # fmt: skip
+    for one in ledger.under_way(connection, channel):
+        yield Row(
+            article=one.subject, title=one.title, channel=channel, state=one.state, planned_for=one.planned_for,
+            reason="; ".join(said for said in (one.reason, "by hand" if one.by_hand else one.why) if said) or one.state,
+        )  # fmt: skip
 
 
 def _public(connection: Connection, channel: str, pace: Pacing, now: datetime, until: datetime) -> list[Row]:
     waiting = ledger.candidates(connection, channel)
     past = ledger.past(connection, channel, pacing.day_start(now, pace.zone))
+    past = replace(past, recent=ledger.recent(connection, channel, now))
     chosen: list[Row] = []
     others: dict[int, tuple[Candidate, str, str]] = {}
     if past.under_way:  # it goes out first
         past = replace(past, last=now, last_slot=now, today=past.today + 1, under_way=0)
     moment: datetime | None = now
     while waiting and moment is not None and moment <= until:
-        left, before = [], len(chosen)
+        left, before, again = [], len(chosen), list[datetime]()
         for decision in pacing.choose(waiting, past, pace, moment):
             candidate = decision.candidate
             if decision.choice is Choice.PLAN:
@@ -83,8 +91,9 @@ def _public(connection: Connection, channel: str, pace: Pacing, now: datetime, u
                 others[candidate.delivery] = (candidate, decision.choice.value, decision.reason)
                 if decision.choice is not Choice.EXPIRE and decision.choice is not Choice.CANCEL:
                     left.append(candidate)
+                    again += [decision.again] if decision.again else []
         waiting = left
-        later = _next(moment, past, pace, waiting, stuck=len(chosen) == before)
+        later = _next(moment, past, pace, min(again, default=None), stuck=len(chosen) == before)
         if later and pacing.day_start(later, pace.zone) > pacing.day_start(moment, pace.zone):
             past = replace(past, today=0)
         moment = later
@@ -108,15 +117,15 @@ def _after(past: Past, sent: Candidate, moment: datetime, pace: Pacing) -> Past:
     return replace(
         past, last=moment, last_slot=moment, today=past.today + 1,
         authors=(*sent.authors, *past.authors)[:3], titles=(sent.title, *past.titles)[:10],
+        recent=(*past.recent, Aired(title=sent.title, moment=moment)),
     )  # fmt: skip
 
 
-def _next(moment: datetime, past: Past, pace: Pacing, waiting: list[Candidate], *, stuck: bool) -> datetime | None:
+def _next(moment: datetime, past: Past, pace: Pacing, ripe: datetime | None, *, stuck: bool) -> datetime | None:
     """The next moment at which something may go out; None where only a person could change anything.
 
-    `stuck`: nobody was chosen at `moment`.
+    `ripe`: when the first of those that time holds up is free; `stuck`: nobody was chosen at `moment`.
     """
-    ripe = min((at for one in waiting if (at := one.delay_from + pace.delay) > moment), default=None)
     allowed = pacing.earliest(past, pace, moment)
     if pace.slots:  # one that has come may be filled late: when the other limits allow it, or somebody is old enough
         slot = next_daily(pace.slots, pace.zone, moment, 1)[0]
@@ -126,30 +135,40 @@ def _next(moment: datetime, past: Past, pace: Pacing, waiting: list[Candidate], 
     return max(allowed, moment + timedelta(minutes=1))
 
 
-def _next_slot(connection: Connection, settings: Settings, digest: DigestSettings, now: datetime) -> datetime | None:
-    """The slot that has come and is not done, else the next one."""
-    zone = settings.site.zone
+def _next_slots(connection: Connection, digest: DigestSettings, zone: ZoneInfo, now: datetime) -> list[datetime]:
+    """The slot that has come and is not done, if there is one, and the next one."""
     come = last_slot(digest.schedule, zone, now)
-    if come and now - come <= digest.late_limit and not editions.slot_done(connection, digest.name, come):
-        return come
-    return next(iter(next_slots(digest.schedule, zone, now, 1)), None)
+    if come and (now - come > digest.late_limit or editions.slot_done(connection, digest.name, come)):
+        come = None
+    return [*([come] if come else []), *next_slots(digest.schedule, zone, now, 1)]
 
 
-def _digest(connection: Connection, settings: Settings, digest: DigestSettings, now: datetime) -> Iterator[Row]:
+def _digest(
+    connection: Connection, email: EmailSettings, digest: DigestSettings, zone: ZoneInfo, now: datetime
+) -> Iterator[Row]:
     """What the next edition would hold if its slot came with what is there now."""
-    email = settings.email
-    slot = _next_slot(connection, settings, digest, now)
-    if email is None or slot is None:
-        return
-    wanted = editions.candidates(connection, digest.name, email.live, slot, now)
-    filling = fill(
-        wanted, editions.used(connection, digest.name), cards=digest.max_articles, headlines=digest.headlines
-    )
-    places = {one.id: "card" for one in filling.cards} | {one.id: "headline" for one in filling.headlines}
-    for one in wanted:
-        place = places.get(one.id)
-        yield Row(
-            article=one.id, title=one.title, channel=letters.CHANNEL, state="planned" if place else "waiting",
-            planned_for=slot if place else None,
-            reason=f"{digest.name}: {place}" if place else f"{digest.name}: covered, only counted",
-        )  # fmt: skip
+    least = max(1, digest.min_articles)
+    covered: set[str] = set()
+    slots = _next_slots(connection, digest, zone, now)
+    for slot in slots:
+        window = editions.candidates(connection, digest.name, email.live, slot, now)
+        window = [one for one in window if one.id not in covered]
+        found = editions.choose(connection, digest, window, slot, live=email.live)
+        few = len(found.cards) < least
+        if few and slot != slots[-1]:  # it leaves them to the next
+            continue
+        covered |= {one.id for one in window}
+        yield from _of_edition(digest.name, slot, window, found, least if few else 0)
+
+
+def _of_edition(digest: str, slot: datetime, window: list[Article], found: Filling, least: int) -> Iterator[Row]:
+    """`least`: as many as would have to be in it and are not; 0 where there are enough."""
+    inside = {one.id for one in found.ranked} if not least else set()
+    few = f"skipped unless more come, {least} are the least; " if least else ""
+    for one in window:
+        if one.id in found.scores:
+            planned = one.id in inside
+            yield Row(
+                article=one.id, title=one.title, channel=letters.CHANNEL, state="planned" if planned else "waiting",
+                planned_for=slot if planned else None, reason=f"{digest}: {few}{found.why(one)}",
+            )  # fmt: skip

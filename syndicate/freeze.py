@@ -6,7 +6,7 @@ Rendering happens between two transactions; the second one finds the slot free o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -16,7 +16,8 @@ from sqlalchemy import Connection
 from syndicate import letter
 from syndicate.article import Article
 from syndicate.config import DigestSettings, EmailSettings, Settings
-from syndicate.edition import Contents, fill
+from syndicate.crashpoint import crashpoint
+from syndicate.edition import Contents
 from syndicate.errors import SyndicateError
 from syndicate.letter import Rendered
 from syndicate.logs import get
@@ -59,7 +60,8 @@ class Window:
     slot: datetime | None
     after: datetime | None
     until: datetime
-    reason: str = ""
+    reason: str
+    why: Mapping[str, str]  # of each article in it: its place and score
 
 
 # --- deciding ---------------------------------------------------------------------------------------------------------
@@ -77,42 +79,44 @@ def due_window(connection: Connection, press: Press, digest: DigestSettings, now
     last = editions.last(connection, digest.name, press.live)
     after = last[0] if last else None
     window = editions.candidates(connection, digest.name, press.live, slot, now)
-    contents = _contents(connection, press, digest, window, slot)
-    count = len(contents.cards)
+    chosen = _contents(connection, press, digest, window, slot)
+    count = len(chosen[0].cards)
     if late:
         was = f"{slot.astimezone(zone):%a %d %b %H:%M}"
         reason = f"expired: its slot was {was}, digests.late_limit is {span(digest.late_limit)}"
-        return _window(Due.EXPIRE, contents, slot, after, slot, reason)
+        return _window(Due.EXPIRE, chosen, slot, after, slot, reason)
     if count < max(1, digest.min_articles):
         reason = f"skipped: {count} new articles, {max(1, digest.min_articles)} are the least"
-        return _window(Due.SKIP, contents, slot, after, slot, reason)
-    return _window(Due.FREEZE, contents, slot, after, slot)
+        return _window(Due.SKIP, chosen, slot, after, slot, reason)
+    return _window(Due.FREEZE, chosen, slot, after, slot)
 
 
 def window_by_hand(connection: Connection, press: Press, digest: DigestSettings, now: datetime) -> Window:
     """An edition beside the slots: all ready articles that were in no live edition of this digest."""
     window = editions.ready(connection, now)
-    contents = _contents(connection, press, digest, window, now)
-    due = Due.FREEZE if contents.cards else Due.SKIP
-    return _window(due, contents, None, None, now, "" if contents.cards else "no ready article that is new to it")
+    chosen = _contents(connection, press, digest, window, now)
+    if chosen[0].cards:
+        return _window(Due.FREEZE, chosen, None, None, now)
+    return _window(Due.SKIP, chosen, None, None, now, "no ready article that is new to it")
 
 
 def _window(
-    due: Due, contents: Contents, slot: datetime | None, after: datetime | None, until: datetime, reason: str = ""
-) -> Window:
-    return Window(due=due, contents=contents, slot=slot, after=after, until=until, reason=reason)
+    due: Due, chosen: tuple[Contents, Mapping[str, str]], slot: datetime | None, after: datetime | None,
+    until: datetime, reason: str = "",
+) -> Window:  # fmt: skip
+    contents, why = chosen
+    return Window(due=due, contents=contents, slot=slot, after=after, until=until, reason=reason, why=why)
 
 
 def _contents(
     connection: Connection, press: Press, digest: DigestSettings, window: Sequence[Article], moment: datetime
-) -> Contents:
-    used = editions.used(connection, digest.name)
-    wanted = checks.dress(connection, window, believe=not press.live)
-    filling = fill(wanted, used, cards=digest.max_articles, headlines=digest.headlines)
+) -> tuple[Contents, dict[str, str]]:
+    """What an edition of that moment holds, and of each article why."""
+    filling = editions.choose(connection, digest, window, moment, live=press.live)
     texts = articles.many(connection, [one.id for one in filling.cards])
     whole = {one.id: one for one in checks.dress(connection, texts, believe=not press.live)}
     local = moment.astimezone(press.settings.site.zone)
-    return Contents(
+    contents = Contents(
         slug=editions.free_slug(connection, f"{digest.name}-{local:%Y-%m-%d}"),
         digest=digest.name,
         title=press.settings.site.title,
@@ -122,6 +126,7 @@ def _contents(
         covered=filling.covered,
         more=filling.more,
     )
+    return contents, {one.id: filling.why(one) for one in (*filling.cards, *filling.headlines)}
 
 
 # --- freezing ---------------------------------------------------------------------------------------------------------
@@ -155,6 +160,7 @@ async def freeze(
 ) -> int | None:
     """Render and freeze one edition; returns its delivery, None where somebody else was first."""
     contents, payload = await asyncio.to_thread(render_edition, press, digest, window.contents, now)
+    crashpoint("freeze.rendered")
     return await store.write(_freeze, press, contents, payload, window, now, by_hand)
 
 
@@ -198,6 +204,7 @@ def _freeze(
         live=press.live,
         by_hand=by_hand,
         planned_for=window.slot or now,
+        why=window.why,
         now=now,
     )
     log.info("edition frozen", edition=contents.slug, articles=len(contents.cards), people=people)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
@@ -10,6 +9,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from syndicate.slots import last_daily, next_daily
+from syndicate.worth import APART, Aired, Heard, Score, quoted, rate
 
 NOTHING = timedelta(0)
 UNAPPROVED = "approve: waits for a person's approval"
@@ -44,6 +44,7 @@ class Past:
     under_way: int = 0  # planned or claimed, not by hand
     authors: tuple[str, ...] = ()  # of the last few that went out
     titles: tuple[str, ...] = ()
+    recent: tuple[Aired, ...] = ()  # went out, or is planned, close enough to rule out a near-twin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,7 @@ class Candidate:
     missing: bool = False  # its file was not there in the last scan
     unwanted: str | None = None  # why this channel no longer takes it: front matter, not ready
     tried: bool = False  # by hand, or once on the wire: `retry_for` says how long, not `max_age`
+    held: str | None = None  # the reason for it, as the ledger has it
 
 
 class Choice(StrEnum):
@@ -82,47 +84,21 @@ class Decision:
     choice: Choice
     reason: str
     planned_for: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """A fixed sum of named parts, 100 at most."""
-
-    freshness: int
-    image: int
-    description: int
-    author: int
-    topic: int
-
-    @property
-    def total(self) -> int:
-        return self.freshness + self.image + self.description + self.author + self.topic
-
-    def __str__(self) -> str:
-        return (
-            f"score {self.total} = freshness {self.freshness} + image {self.image} + description {self.description}"
-            f" + author {self.author} + topic {self.topic}"
-        )
+    again: datetime | None = None  # when time alone may change it
 
 
 def score(candidate: Candidate, past: Past, rules: Pacing, now: datetime) -> Score:
-    """Value a candidate: fresh, with a picture, well described, and unlike what went out lately."""
-    span = rules.max_age or timedelta(days=2)
-    youth = max(0.0, 1 - max(NOTHING, now - candidate.entered) / span)
-    length = len(candidate.description)
-    return Score(
-        freshness=round(40 * youth),
-        image=15 if candidate.has_image else 0,
-        description=20 if 60 <= length <= 400 else 10 if length else 0,
-        author=0 if set(candidate.authors) & set(past.authors) else 10,
-        topic=round(15 * (1 - max((likeness(candidate.title, title) for title in past.titles), default=0.0))),
+    """Value a candidate beside what its channel did lately."""
+    return rate(
+        age=now - candidate.entered,
+        span=rules.max_age or APART,
+        has_image=candidate.has_image,
+        title=candidate.title,
+        description=candidate.description,
+        authors=candidate.authors,
+        late_authors=past.authors,
+        late_titles=past.titles,
     )
-
-
-def likeness(one: str, other: str) -> float:
-    """How far two titles share their words: 0 to 1 (Jaccard, words of four letters and more)."""
-    first, second = (set(re.findall(r"\w{4,}", title.casefold())) for title in (one, other))
-    return len(first & second) / len(first | second) if first and second else 0.0
 
 
 def earliest(past: Past, rules: Pacing, now: datetime) -> datetime:
@@ -172,30 +148,53 @@ def choose(waiting: Sequence[Candidate], past: Past, rules: Pacing, now: datetim
             decisions.append(verdict)
         else:
             competing.append(candidate)
-    if rules.unlimited:
-        competing.sort(key=lambda c: (c.released, c.article))
-        chosen = [_plan(c, now, "no pacing: goes out at once") for c in competing]
-        return chosen + decisions
-    ranked = sorted(competing, key=lambda c: (-score(c, past, rules, now).total, -c.released.timestamp(), c.article))
+    take = _all if rules.unlimited else _best
+    return [*take(competing, past, rules, now), *decisions]
+
+
+def _all(competing: Sequence[Candidate], past: Past, rules: Pacing, now: datetime) -> list[Decision]:
+    """Everybody at once, oldest first; of near-twins the first."""
+    heard = Heard(past.recent, now)
+    chosen, echoes = [], []
+    for candidate in sorted(competing, key=lambda one: (one.released, one.article)):
+        if verdict := _echo(candidate, heard, rules):
+            echoes.append(verdict)
+        else:
+            heard.add(Aired(title=candidate.title, moment=now))
+            chosen.append(_plan(candidate, now, "no pacing: goes out at once"))
+    return chosen + echoes
+
+
+def _best(competing: Sequence[Candidate], past: Past, rules: Pacing, now: datetime) -> list[Decision]:
+    """The one with the highest score, if its moment has come; the others are told who is ahead, and in what."""
+    heard = Heard(past.recent, now)
+    echoes = [verdict for candidate in competing if (verdict := _echo(candidate, heard, rules))]
+    held_up = {one.candidate.delivery for one in echoes}
+    rated = [(score(one, past, rules, now), one) for one in competing if one.delivery not in held_up]
+    if not rated:
+        return echoes
+    rated.sort(key=lambda one: (-one[0].total, -one[1].released.timestamp(), one[1].article))
+    (top, best), *others = rated
     moment, why = _moment(past, rules, now)
-    if moment is None or not ranked:
-        return [*(_wait(c, past, rules, now, why) for c in ranked), *decisions]
-    best, *others = ranked
-    _, then = _moment(replace(past, last=now, last_slot=now, today=past.today + 1), rules, now)
-    lost = f"{best.title!r} has more; {then}"
-    return [
-        _plan(best, moment, f"{score(best, past, rules, now)}; {why}"),
-        *(_wait(c, past, rules, now, lost) for c in others),
-        *decisions,
-    ]
+    if moment is None:
+        first, then = _wait(best, f"{top}; {why}"), why
+    else:
+        ahead = f"; {_ahead(top, *others[0], len(others))}" if others else ""
+        first = _plan(best, moment, f"{top}; {why}{ahead}")
+        _, then = _moment(replace(past, last=now, last_slot=now, today=past.today + 1), rules, now)
+    title = quoted(best.title)
+    lost = [_wait(one, f"{own}; {title} is ahead {top.lead(own)}; {then}") for own, one in others]
+    return [first, *lost, *echoes]
+
+
+def _ahead(top: Score, second: Score, runner_up: Candidate, others: int) -> str:
+    return f"ahead of {others} other{'s' if others > 1 else ''}, of {quoted(runner_up.title)} {top.lead(second)}"
 
 
 def withdraw(placed: Sequence[Candidate], rules: Pacing, now: datetime) -> list[Decision]:
     """Decide what was planned and may not go out any more: not ready, edited since its approval, too old untried."""
     return [
-        verdict
-        for candidate in placed
-        if (verdict := _over(candidate, rules, now) or _unapproved(candidate, rules))
+        verdict for candidate in placed if (verdict := _over(candidate, rules, now) or _unapproved(candidate, rules))
     ]
 
 
@@ -225,8 +224,19 @@ def _rule_out(candidate: Candidate, rules: Pacing, now: datetime) -> Decision | 
     ripe = candidate.delay_from + rules.delay
     if now < ripe:
         reason = f"delay: too young until {_when(ripe, rules.zone)}"
-        return Decision(candidate=candidate, choice=Choice.WAIT, reason=reason)
+        return Decision(candidate=candidate, choice=Choice.WAIT, reason=reason, again=ripe)
     return None
+
+
+def _echo(candidate: Candidate, heard: Heard, rules: Pacing) -> Decision | None:
+    """A near-twin of what goes out around now waits until that is long enough ago."""
+    if (twin := heard.twin(candidate.title)) is None:
+        return None
+    free = twin.moment + APART
+    reason = (
+        f"near-twin: of {quoted(twin.title)} of {_when(twin.moment, rules.zone)}, free again {_when(free, rules.zone)}"
+    )
+    return Decision(candidate=candidate, choice=Choice.WAIT, reason=reason, again=free)
 
 
 def _moment(past: Past, rules: Pacing, now: datetime) -> tuple[datetime | None, str]:
@@ -260,8 +270,8 @@ def _plan(candidate: Candidate, moment: datetime, reason: str) -> Decision:
     return Decision(candidate=candidate, choice=Choice.PLAN, reason=reason, planned_for=moment)
 
 
-def _wait(candidate: Candidate, past: Past, rules: Pacing, now: datetime, reason: str) -> Decision:
-    return Decision(candidate=candidate, choice=Choice.WAIT, reason=f"{score(candidate, past, rules, now)}; {reason}")
+def _wait(candidate: Candidate, reason: str) -> Decision:
+    return Decision(candidate=candidate, choice=Choice.WAIT, reason=reason)
 
 
 def span(length: timedelta) -> str:

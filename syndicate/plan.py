@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -43,13 +44,21 @@ def _plan(connection: Connection, channels: Sequence[Paced], now: datetime) -> i
         placed = ledger.placed(connection, channel.name)
         ledger.write_decisions(connection, pacing.withdraw(placed, channel.pacing, now))
         decisions = _decide(connection, channel, now)
-        # Why the others wait is a matter of this moment: it is told when asked, not stored.
-        ledger.write_decisions(connection, [one for one in decisions if one.choice is not Choice.WAIT])
+        ledger.write_decisions(connection, [one for one in decisions if _is_news(one)])
         planned += sum(1 for one in decisions if one.choice is Choice.PLAN)
     crashpoint("plan.tx")
     return planned
 
 
+def _is_news(decision: Decision) -> bool:
+    """Why somebody waits is a matter of this moment: told when asked, not stored. Nor is what stands there already."""
+    return decision.choice is not Choice.WAIT and decision.reason != decision.candidate.held
+
+
 def _decide(connection: Connection, channel: Paced, now: datetime) -> list[Decision]:
+    waiting = ledger.candidates(connection, channel.name)
+    if not waiting:
+        return []
     past = ledger.past(connection, channel.name, pacing.day_start(now, channel.pacing.zone))
-    return pacing.choose(ledger.candidates(connection, channel.name), past, channel.pacing, now)
+    past = replace(past, recent=ledger.recent(connection, channel.name, now))
+    return pacing.choose(waiting, past, channel.pacing, now)

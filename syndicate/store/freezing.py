@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, exists, func, literal, select, update
 
 from syndicate.crashpoint import crashpoint
-from syndicate.store import pauses
+from syndicate.store import pauses, retention
 from syndicate.store.letters import CHANNEL
-from syndicate.store.schema import articles, deliveries, letters, subscribers, subscriptions
+from syndicate.store.schema import articles, deliveries, letters, letters_past, subscribers, subscriptions
 
 
 def freeze(
@@ -25,17 +25,19 @@ def freeze(
     by_hand: bool,
     planned_for: datetime,
     now: datetime,
+    why: Mapping[str, str] | None = None,
 ) -> tuple[int, int]:
     """Freeze an edition's text and audience in one transaction (rule 16): from here on its letters do the work.
 
-    Returns the delivery's id and how many letters are due. With nobody to write to it is skipped, and says so.
+    `why` tells of each of its articles how it came to be in it. Returns the delivery's id and how many letters are
+    due. With nobody to write to it is skipped, and says so.
     """
     delivery = connection.execute(
         deliveries.insert()
         .values(
             channel=CHANNEL, kind="edition", subject=subject, title=payload["subject"], state="claimed",
             created_at=now, planned_for=planned_for, due_at=now, by_hand=by_hand, live=live,
-            payload=json.dumps(payload, ensure_ascii=False),
+            payload=json.dumps(payload, ensure_ascii=False), why=json.dumps(why or {}, ensure_ascii=False),
         )
         .returning(deliveries.c.id)
     ).scalar_one()  # fmt: skip
@@ -74,16 +76,19 @@ def freeze_planned(connection: Connection, delivery: int, payload: Mapping[str, 
     )
     if not taken.rowcount:
         return 0
-    connection.execute(letters.delete().where(letters.c.delivery == delivery, letters.c.state != "sent"))
+    retention.clear_unsent(connection, delivery)
     return _address(connection, delivery, None, now)
 
 
 def _address(connection: Connection, delivery: int, digest: str | None, now: datetime) -> int:
     crashpoint("freeze.fill")
-    there = exists().where(letters.c.delivery == delivery, letters.c.subscriber == subscribers.c.id)
+    there, past = (
+        exists().where(table.c.delivery == delivery, table.c.subscriber == subscribers.c.id)
+        for table in (letters, letters_past)
+    )
     people: Select[Any] = select(
         literal(delivery), subscribers.c.id, subscribers.c.domain, literal("due"), literal(now, letters.c.due_at.type)
-    ).where(subscribers.c.state == "active", ~there)
+    ).where(subscribers.c.state == "active", ~there, ~past)
     if digest is not None:
         people = people.where(
             subscribers.c.id.in_(select(subscriptions.c.subscriber).where(subscriptions.c.digest == digest))

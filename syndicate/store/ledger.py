@@ -14,6 +14,7 @@ from syndicate.delivery import OPEN, DeliveryState, LetterState
 from syndicate.pacing import Candidate, Choice, Decision, Past
 from syndicate.store.database import AnyRow, insert_or_ignore
 from syndicate.store.schema import articles, attempts, channels, checks, deliveries, letters
+from syndicate.worth import APART, Aired
 
 EMAIL = "email"
 RECENT = 10  # announcements whose authors and titles count as "lately"
@@ -111,8 +112,8 @@ def _candidates(connection: Connection, channel: str, which: ColumnElement[bool]
     d, a = deliveries.c, articles.c
     query = (
         select(
-            d.id, d.subject, d.state, d.approved_hash, d.by_hand, d.attempts, a.state.label("article_state"), a.hash,
-            a.released, a.entered, a.delay_from, a.missed_at, a.fields, checks.c.state.label("image"),
+            d.id, d.subject, d.state, d.reason, d.approved_hash, d.by_hand, d.attempts, a.state.label("article_state"),
+            a.hash, a.released, a.entered, a.delay_from, a.missed_at, a.fields, checks.c.state.label("image"),
         )
         .select_from(
             deliveries.outerjoin(articles, a.id == d.subject)
@@ -147,7 +148,16 @@ def _candidate(row: AnyRow, channel: str) -> Candidate:
         missing=row.missed_at is not None,
         tried=row.state == "planned" and (row.by_hand or row.attempts > 0),
         unwanted=unwanted,
+        held=row.reason if row.state == "held" else None,
     )
+
+
+def under_way(connection: Connection, channel: str) -> Sequence[AnyRow]:
+    """Articles that have their moment on a channel and have not ended, newest first."""
+    d = deliveries.c
+    query = select(d.subject, d.title, d.state, d.planned_for, d.by_hand, d.reason, d.why)
+    mine = and_(d.channel == channel, d.kind == "article", d.state.in_(["planned", "claimed", "unknown"]))
+    return connection.execute(query.where(mine).order_by(d.id.desc())).all()
 
 
 def past(connection: Connection, channel: str, day_start: datetime) -> Past:
@@ -173,6 +183,28 @@ def past(connection: Connection, channel: str, day_start: datetime) -> Past:
         authors=_authors(connection, [row.subject for row in rows[:3]]),
         titles=tuple(row.title for row in rows[:RECENT]),
     )
+
+
+def recent(connection: Connection, channel: str, now: datetime) -> tuple[Aired, ...]:
+    """What may rule out a near-twin now: went out less than `APART` ago, may be out there, or is planned.
+
+    What is planned and has not gone out yet counts from now: it may go any moment. What was taken back made room.
+    """
+    d = deliveries.c
+    mine = and_(d.channel == channel, d.kind == "article")
+    live = bool(connection.scalar(select(channels.c.live).where(channels.c.name == channel)))
+    state, moment = ("sent", d.sent_at) if live else ("rehearsed", d.due_at)
+    ended = and_(mine, d.state == state, d.live == live, moment > now - APART, d.retracted_at.is_(None))
+    open_ = and_(mine, d.state == "planned", d.live == live, d.due_at < now + APART)
+    return (
+        *(Aired(title=row.title, moment=row.moment) for row in _titles(connection, moment, ended)),
+        *(Aired(title=row.title, moment=max(row.moment, now)) for row in _titles(connection, d.due_at, open_)),
+        *(Aired(title=row.title, moment=row.moment) for row in _unsettled(connection, mine)),
+    )
+
+
+def _titles(connection: Connection, moment: ColumnElement[Any], which: ColumnElement[bool]) -> Sequence[AnyRow]:
+    return connection.execute(select(deliveries.c.title, moment.label("moment")).where(which)).all()
 
 
 def _unsettled(connection: Connection, mine: ColumnElement[bool]) -> Sequence[AnyRow]:
@@ -208,15 +240,18 @@ def write_decisions(connection: Connection, decisions: Iterable[Decision]) -> No
     What is held keeps the moment that a person gave it by hand.
     """
     for decision in decisions:
+        words: dict[str, str | None] = {"reason": decision.reason}
+        if decision.choice is Choice.PLAN:  # kept for good: what becomes of it has words of its own
+            words = {"reason": None, "why": decision.reason}
         kept = case((deliveries.c.by_hand, deliveries.c.planned_for)) if decision.choice is Choice.HOLD else None
         connection.execute(
             update(deliveries)
             .where(deliveries.c.id == decision.candidate.delivery, or_(_competes(), _placed()))
             .values(
                 state=decision.choice.value,
-                reason=decision.reason,
                 planned_for=decision.planned_for if kept is None else kept,
                 due_at=decision.planned_for,
+                **words,
             )
         )
 
@@ -245,7 +280,7 @@ def wait_again(connection: Connection, subjects: Sequence[str]) -> None:
         update(deliveries)
         .where(d.subject.in_(subjects), d.state == "cancelled", d.channel != EMAIL, or_(d.live, ~live))
         .where(or_(d.reason.startswith("gone:"), d.reason.startswith("not-ready:")))
-        .values(state="waiting", reason=None, planned_for=None, due_at=None, by_hand=False, live=live)
+        .values(state="waiting", reason=None, why=None, planned_for=None, due_at=None, by_hand=False, live=live)
     )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select
 
 from syndicate.store import articles as catalogue
 from syndicate.store import retention, subscribers
 from syndicate.store.database import AnyRow
+from syndicate.store.letters import CHANNEL
 from syndicate.store.schema import articles, attempts, checks, deliveries, edition_articles, editions
 
 MOST_LETTERS = 200
@@ -63,14 +64,23 @@ def _deliveries(connection: Connection, article: str) -> Iterator[Event]:
         .where(deliveries.c.subject == article, deliveries.c.kind == "article")
         .order_by(deliveries.c.id)
     ).all()
+    people = retention.counts_of(connection, [row.id for row in rows if row.channel == CHANNEL])
     for row in rows:
         by_hand = " by hand" if row.by_hand else ""
         yield Event(row.created_at, "owed", f"{row.channel}{by_hand} (delivery {row.id})")
         if row.planned_for:
-            yield Event(row.planned_for, "planned", f"{row.channel}: {row.reason or 'its turn'}")
+            why = "by hand" if row.by_hand else row.why or "its turn"
+            yield Event(row.planned_for, "planned", f"{row.channel}: {why}")
         yield from _attempts(connection, row)
-        where = f": {row.url}" if row.url else f": {row.reason}" if row.reason else ""
+        told = [row.url, row.external_id, _counted(people.get(row.id, {})), row.reason]
+        where = "".join(f": {one}" for one in told if one)
         yield Event(row.sent_at, "state", f"{row.channel} {row.state}{where}")
+        if row.retracted_at:
+            yield Event(row.retracted_at, "retracted", f"{row.channel}: taken back")
+
+
+def _counted(people: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in people.items())
 
 
 def _attempts(connection: Connection, delivery: AnyRow) -> Iterator[Event]:
@@ -83,13 +93,19 @@ def _attempts(connection: Connection, delivery: AnyRow) -> Iterator[Event]:
 
 
 def _editions(connection: Connection, article: str) -> Iterator[Event]:
+    d = deliveries.c
     query = (
-        select(editions.c.slug, editions.c.made_at, editions.c.live, edition_articles.c.place)
+        select(editions.c.slug, editions.c.made_at, editions.c.live, edition_articles.c.place, d.id, d.state, d.why)
         .join_from(edition_articles, editions, editions.c.slug == edition_articles.c.edition)
+        .outerjoin(deliveries, and_(d.subject == editions.c.slug, d.kind == "edition"))
         .where(edition_articles.c.article == article)
     )
-    for row in connection.execute(query.order_by(editions.c.made_at)):
-        yield Event(row.made_at, "edition", f"{row.slug}: {row.place}{'' if row.live else ' (rehearsed)'}")
+    rows = connection.execute(query.order_by(editions.c.made_at)).all()
+    people = retention.counts_of(connection, [row.id for row in rows if row.id])
+    for row in rows:
+        why = json.loads(row.why or "{}").get(article, row.place)
+        went = "; ".join(one for one in (row.state, _counted(people.get(row.id, {}))) if one)
+        yield Event(row.made_at, "edition", f"{row.slug}: {why}; {'' if row.live else 'rehearsed; '}{went}")
 
 
 def of_person(connection: Connection, key: str) -> list[Event] | None:

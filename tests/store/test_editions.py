@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, select
 
 from syndicate.freeze import Due, due_window, freeze, freeze_due, window_by_hand
-from syndicate.store import deliveries, editions, ledger, letters
+from syndicate.store import deliveries, editions, ledger, letters, stories
 from syndicate.store.database import open_store
 from syndicate.store.schema import edition_articles
 from syndicate.store.schema import editions as table
@@ -218,6 +218,27 @@ async def test_what_is_counted_is_covered_and_does_not_come_again(make_room: Mak
     await add(room, "e")
     await at(room, SLOTS[1])
     assert held(room)["weekly-2026-11-25"] == ["e"]
+
+
+async def test_no_near_twin_is_in_an_edition_or_in_the_next_within_two_days_and_both_are_told_why(digest: Room) -> None:
+    digest.write("a.md", "The ferry returns to the harbour", description="x" * 80)
+    digest.write("b.md", "Ferry returns to harbour at last")
+    await digest.scan()
+    await at(digest, SLOTS[0])
+    digest.write("c.md", "The ferry returns to its harbour")
+    await add(digest, "d")
+    await at(digest, SLOTS[1])
+    await add(digest, "e")
+    await at(digest, SLOTS[2])
+    digest.write("f.md", "Now the ferry returns to harbour", description="x" * 80)
+    await digest.scan(MINUTE)
+    await at(digest, SLOTS[3])
+    assert list(held(digest).values()) == [
+        ["The ferry returns to the harbour"], ["d"], ["e"], ["Now the ferry returns to harbour"]
+    ]  # fmt: skip
+    story = digest.store.read_now(stories.of_article, digest.article("a.md").id)
+    [told] = [one.text for one in story if one.what == "edition"]
+    assert told.startswith("weekly-2026-11-24: card: score 71 = freshness 26 + image 0 + description 20 + ")
 
 
 async def test_articles_that_do_not_want_email_are_in_no_edition(digest: Room) -> None:
