@@ -139,7 +139,8 @@ def known(connection: Connection, source: str) -> dict[str, Known]:
     query = select(articles.c.path, articles.c.id, articles.c.stat, articles.c.missed_at).where(
         articles.c.source == source, STANDS
     )
-    return {path: Known(article, stat, missed_at) for path, article, stat, missed_at in connection.execute(query)}
+    rows = connection.execute(query).all()  # one by one they take a third longer
+    return {path: Known(article, stat, missed_at) for path, article, stat, missed_at in rows}
 
 
 def save(connection: Connection, entries: Sequence[Entry], *, is_new: bool) -> None:
@@ -304,7 +305,7 @@ def find(connection: Connection, reference: str) -> Article:
     asked = reference.removeprefix("urn:uuid:")
     for condition in (a.id == asked, and_(a.path == asked, a.state != "gone"), and_(a.slug == asked, a.state != "gone"),
                       or_(a.path == asked, a.slug == asked)):  # fmt: skip
-        rows = connection.execute(select(articles).where(condition).order_by(a.first_seen).limit(5)).all()
+        rows = connection.execute(select(articles).where(condition).order_by(a.first_seen, a.path).limit(5)).all()
         if len(rows) > 1:
             paths = ", ".join(row.path for row in rows)
             raise UsageError(f"{reference!r} is more than one article ({paths}): name its path or id")
