@@ -10,27 +10,25 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
-from typing import Any
 
-from syndicate import health
+from syndicate.alarm import watch
 from syndicate.app import WORKER, open_app
 from syndicate.clock import Clock
-from syndicate.config import FeedSettings, Settings, Site, WebSettings
+from syndicate.config import Settings
 from syndicate.errors import SyndicateError
 from syndicate.logs import get
 from syndicate.mail import tidy
 from syndicate.pipeline import App, deliver_channel, learn, look, mail_letters, takeable
 from syndicate.sources.folder import Folder
-from syndicate.store import articles, highwater, pauses, scanners, subscribers
+from syndicate.store import articles, pauses, scanners
 from syndicate.store.owners import FileLock
 from syndicate.store.scanners import DAEMON
-from syndicate.subscriber import Signer, State
 from syndicate.ticker import Job, Ticker
 from syndicate.watch import hints
 from syndicate.words import after_pass, upcoming
 
 LEARN_EVERY = 5.0  # seconds between looks for a page or an image to ask for
+WATCH_EVERY = 15.0  # seconds between looks for what is wrong
 TIDY_EVERY = 60.0  # seconds between looks for letters that may leave the hot path
 SEND_EVERY = 1.0  # seconds between looks for something due
 INHERIT_EVERY = 5.0  # seconds between looks for a source that nobody scans
@@ -93,13 +91,14 @@ def jobs(app: App, say: Say) -> Jobs:
 
 
 def sending(app: App) -> Jobs:
-    """The jobs that touch the world; a `worker` has no others."""
+    """The jobs that touch the world, and the watch over them; a `worker` has no others."""
     return {
         **{
             f"deliver {name}": (SEND_EVERY, _unless_stopping(app, partial(deliver_channel, app, name)))
             for name in app.publics
         },
         "mail": (SEND_EVERY, _unless_stopping(app, partial(mail_letters, app))),
+        "alarm": (WATCH_EVERY, _unless_stopping(app, partial(watch, app.alarm))),
     }
 
 
@@ -121,7 +120,7 @@ async def _work(app: App, jobs: Jobs) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, app.stop.set)
     busy = _Busy()
-    ticker = Ticker({name: (seconds, busy(job)) for name, (seconds, job) in jobs.items()})
+    ticker = Ticker({name: (seconds, busy(job)) for name, (seconds, job) in jobs.items()}, app.alarm.failing)
     ticker.start()
     async with asyncio.TaskGroup() as tasks:
         if "look" in jobs:
@@ -217,6 +216,7 @@ async def _web(app: App) -> AsyncIterator[str]:
         yield ""
         return
     from syndicate.web.app import build
+    from syndicate.web.program import NewsroomOffice
     from syndicate.web.server import Server
 
     server = Server(build(NewsroomOffice(app)), web.host, web.port)
@@ -228,54 +228,3 @@ async def _web(app: App) -> AsyncIterator[str]:
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
         server.release()
-
-
-class NewsroomOffice:
-    """What the pages may ask of the program."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._settings = app.settings
-        self.signer: Signer = app.signer
-
-    @property
-    def site(self) -> Site:
-        return self._settings.site
-
-    @property
-    def web(self) -> WebSettings:
-        return self._settings.web
-
-    @property
-    def feeds(self) -> FeedSettings:
-        return self._settings.feeds
-
-    @property
-    def feed_folder(self) -> Path:
-        return self._settings.output_folder
-
-    @property
-    def templates(self) -> Path | None:
-        return self._settings.templates
-
-    async def unsubscribe(self, subscriber: int) -> bool:
-        """End all mail to this person; returns after the commit."""
-        return await self._app.store.write(
-            subscribers.leave,
-            subscriber,
-            State.UNSUBSCRIBED,
-            "unsubscribed by link",
-            self._app.secret,
-            self._app.clock.now(),
-        )
-
-    async def health(self) -> Mapping[str, object]:
-        """Counts and problems; `ok` is false with a problem."""
-        found: dict[str, Any] = await self._app.store.read(health.status, self._settings, self._app.clock.now())
-        public = {key: found[key] for key in ("articles", "deliveries", "letters", "editions", "oldest_due_seconds")}
-        return {"ok": not found["problems"], "problems": len(found["problems"]), **public}
-
-    async def ready(self) -> bool:
-        """Whether the database answers."""
-        await self._app.store.read(highwater.ledger)
-        return True

@@ -2,25 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
+from syndicate.alert import Problem
 from syndicate.config import Settings
-from syndicate.store import articles, checks, deliveries, editions, feedstates, highwater, letters, pauses, subscribers
+from syndicate.store import (
+    alerts,
+    articles,
+    checks,
+    deliveries,
+    editions,
+    feedstates,
+    highwater,
+    letters,
+    pauses,
+    subscribers,
+    vitals,
+)
 
 DARK = timedelta(hours=2)  # a page that has not answered so long is a problem
-OVERDUE = 900  # seconds after which something due is a problem
+OVERDUE = timedelta(minutes=15)  # after which something due is a problem
+SILENT = timedelta(minutes=2)  # without a lease, after which a process is missed
+QUIET = timedelta(days=3)  # without a post although there was something to post
+DYING = timedelta(days=7)  # before a login ends, when its owner is told
+FAILING = 3  # failures of a loop in a row that are a problem
+RECENT = timedelta(days=14)  # an edition older than that is nobody's care any more
 
 
-def status(connection: Connection, settings: Settings, now: datetime) -> dict[str, Any]:
-    """The contract's object: counts, what is paused, how long something waits that is due, and the problems."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A loop of the daemon that fails again and again."""
+
+    times: int
+    error: str
+
+
+def status(connection: Connection, settings: Settings, now: datetime, remarks: Sequence[str] = ()) -> dict[str, Any]:
+    """The contract's object: counts, what is paused, how long something waits that is due, and the problems.
+
+    `remarks` are what should be known although all is well; they are its `notes`.
+    """
     oldest = deliveries.oldest_due(connection, now)
     standing = pauses.standing(connection)
     paused = {key.removeprefix("digest:"): why for key, why in standing.items() if not key.startswith(pauses.NOT_MADE)}
-    overdue = max(0, round((now - oldest).total_seconds())) if oldest else 0
     return {
         "articles": articles.counts(connection),
         "deliveries": deliveries.counts(connection),
@@ -28,38 +57,138 @@ def status(connection: Connection, settings: Settings, now: datetime) -> dict[st
         "subscribers": subscribers.counts(connection),
         "editions": editions.count(connection),
         "paused": paused,
-        "oldest_due_seconds": overdue if oldest else None,
+        "oldest_due_seconds": max(0, round((now - oldest).total_seconds())) if oldest else None,
         "rehearsal": {name: not live for name, live in settings.channels.items()},
-        "problems": list(_problems(connection, paused, overdue, now)),
+        "problems": [problem.text for problem in problems(connection, settings, now)],
+        "notes": list(remarks),
     }
 
 
-def _problems(connection: Connection, paused: Mapping[str, str], overdue: int, now: datetime) -> Iterator[str]:
-    yield from articles.outages(connection).values()
-    yield from feedstates.lags(connection, now)
+def problems(connection: Connection, settings: Settings, now: datetime) -> list[Problem]:
+    """What is wrong now, as the ledger shows and as living processes noted in it; never counts all letters."""
+    found = [
+        *_of_sources(connection, settings, now),
+        *_of_articles(connection, now),
+        *_of_pauses(connection),
+        *_of_deliveries(connection, now),
+        *_of_silence(connection, settings, now),
+        *alerts.noted(connection, now),
+    ]
+    return list({problem.key: problem for problem in found}.values())
+
+
+def here(
+    trouble: str | None, failing: Mapping[str, Failure], until: Mapping[str, datetime | None], now: datetime, host: str
+) -> list[Problem]:
+    """What only a running process sees: a database that takes nothing, loops that fail, logins that end."""
+    if trouble:  # whatever else fails, fails for that
+        return [Problem(key="database", text=f"{trouble}; nothing is sent meanwhile", halts=True)]
+    loops = [
+        Problem(
+            key=f"loop:{name}@{host}", halts=True,
+            text=f"{name} has failed {FAILING} times and more on {host}: {failure.error}; the log of `syndicate run`"
+            " has more",
+        )
+        for name, failure in sorted(failing.items())
+        if failure.times >= FAILING
+    ]  # fmt: skip
+    return loops + [one for name, moment in sorted(until.items()) if (one := dying(name, moment, now))]
+
+
+def dying(channel: str, until: datetime | None, now: datetime) -> Problem | None:
+    """A login that ends soon; None where it does not, or nobody knows."""
+    if until is None or until - now > DYING:
+        return None
+    mend = f"renew it with `syndicate {channel} login`, or set {channel}.access_token anew"
+    when = f"ends on {until:%Y-%m-%d %H:%M} UTC" if until > now else f"ended on {until:%Y-%m-%d %H:%M} UTC"
+    return Problem(key=f"login:{channel}", text=f"{channel}: its login {when}: {mend}")
+
+
+# --- from the ledger --------------------------------------------------------------------------------------------------
+
+
+def _of_sources(connection: Connection, settings: Settings, now: datetime) -> Iterator[Problem]:
+    for name, problem, since in vitals.outages(connection):
+        when = f" (since {since.astimezone(settings.site.zone):%Y-%m-%d %H:%M})" if since else ""
+        yield Problem(key=f"source:{name}", text=f"{problem}{when}")
+    for name, lag in vitals.lags(connection, now - feedstates.PATIENCE):
+        yield Problem(key=f"pull:{name}", text=lag)
+
+
+def _of_articles(connection: Connection, now: datetime) -> Iterator[Problem]:
     count, page = checks.dead_pages(connection, now - DARK)
     if count:
-        yield (
+        text = (
             f"review.check_url: {count} pages have not answered for two hours, such as {page}: is"
             " sources.article_url right, and the site deployed? `syndicate approve` releases an article all the same"
         )
-    faults = set(pauses.faults(connection))
+        yield Problem(key="review.check_url", text=text)
     held = articles.held_by(connection, "max-new")
     if held:
-        yield f"review.max_new: {len(held)} articles came at once and are held: `syndicate approve --rule max-new`"
+        text = f"review.max_new: {len(held)} articles came at once and are held: `syndicate approve --rule max-new`"
+        yield Problem(key="review.max_new", text=text)
+
+
+def _of_pauses(connection: Connection) -> Iterator[Problem]:
+    faults = set(pauses.faults(connection))
     for key, reason in pauses.standing(connection).items():
         if key.startswith(pauses.NOT_MADE):
-            yield f"digests.{key.removeprefix(pauses.NOT_MADE)}: its edition cannot be made: {reason}"
+            text = f"digests.{key.removeprefix(pauses.NOT_MADE)}: its edition cannot be made: {reason}"
+            yield Problem(key=key, text=text)
+        elif key == pauses.CLOCK:
+            yield Problem(key="paused:clock", text=f"everything is paused: {reason}")
         elif key in faults:
-            yield f"{key}: paused by a fault: {reason}; `syndicate resume {key}` tries at once"
+            text = f"{key}: paused by a fault: {reason}; `syndicate resume {key}` tries at once"
+            yield Problem(key=f"paused:{key}", text=text)
         elif reason.startswith(highwater.BEHIND):
-            yield reason
-    unknown = {name: n for name, states in deliveries.counts(connection).items() if (n := states.get("unknown"))}
-    for name, count in unknown.items():
+            yield Problem(key="restored", text=reason)
+
+
+def _of_deliveries(connection: Connection, now: datetime) -> Iterator[Problem]:
+    for name, count in vitals.unknown(connection).items():
         mend = "`syndicate deliveries --state unknown` lists them, `deliveries resolve ID` settles one"
-        yield f"{name}: {count} deliveries are unknown: {mend}"
-    if overdue > OVERDUE and not paused:
-        yield f"something is due since {overdue // 60} minutes: is `syndicate run` running?"
+        yield Problem(key=f"unknown:{name}", text=f"{name}: {count} deliveries are unknown: {mend}")
+    for delivery, count in vitals.quarantined(connection, now - RECENT).items():
+        text = (
+            f"email: of delivery {delivery} nobody knows whether {count} letters arrived: ask those people, or"
+            f" `syndicate deliveries retry {delivery}` sends them once more"
+        )
+        yield Problem(key=f"letters:{delivery}", text=text)
+    for name, since in vitals.overdue(connection, now - OVERDUE).items():
+        minutes = round((now - since).total_seconds()) // 60
+        text = f"{name}: something is due since {minutes} minutes: is `syndicate run` running?"
+        # Posts may wait for the pace, which only planning knows; letters wait for nothing.
+        yield Problem(key=f"overdue:{name}", text=text, halts=name == letters.CHANNEL)
+
+
+def _of_silence(connection: Connection, settings: Settings, now: datetime) -> Iterator[Problem]:
+    for process in vitals.silent(connection, now - SILENT):
+        until = f"{process.lease_until.astimezone(settings.site.zone):%Y-%m-%d %H:%M}"
+        held = ", and holds what it had begun" if process.holds else ""
+        text = (
+            f"`syndicate {process.what}` (process {process.pid} on {process.host}) has been silent since {until}{held}:"
+            " is it stopped, or its database out of reach? `syndicate run` takes over"
+        )
+        yield Problem(key=f"silent:{process.id}", text=text)
+    paused = pauses.standing(connection)
+    for name, is_live in settings.channels.items():
+        if name == letters.CHANNEL or not is_live or paused.keys() & {name, pauses.EVERYTHING, pauses.CLOCK}:
+            continue
+        if since := vitals.quiet_since(connection, name, now - _quiet(settings, name)):
+            text = (
+                f"{name}: nothing was posted since {since.astimezone(settings.site.zone):%Y-%m-%d %H:%M} although there"
+                f" were articles for it: `syndicate plan` tells what each waits for ({name}.slots, {name}.hours)"
+            )
+            yield Problem(key=f"quiet:{name}", text=text)
+
+
+def _quiet(settings: Settings, name: str) -> timedelta:
+    """How long a channel may say nothing: what its own pace asks for is no silence."""
+    gap: timedelta = getattr(getattr(settings, name, None), "min_gap", timedelta(0))
+    return QUIET + gap
+
+
+# --- for people -------------------------------------------------------------------------------------------------------
 
 
 def as_text(found: Mapping[str, Any], settings: Settings) -> Iterator[str]:
@@ -80,6 +209,8 @@ def as_text(found: Mapping[str, Any], settings: Settings) -> Iterator[str]:
         yield f"paused        everything: {found['paused']['all']}"
     for problem in found["problems"]:
         yield f"PROBLEM       {problem}"
+    for note in found["notes"]:
+        yield f"note          {note}"
     if not found["problems"] and not found["paused"]:
         yield "All is well."
 

@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from syndicate.alarm import Alarm
 from syndicate.clock import Chance, Clock
 from syndicate.config import Settings
 from syndicate.deliver import PublicChannel, deliver
@@ -54,6 +55,7 @@ class App:
     signer: Signer
     press: Press | None  # makes editions; None without [email]
     post: Post | None
+    alarm: Alarm  # tells the owner what is wrong
     stop: asyncio.Event  # set: nothing more is claimed
     shunned: dict[str, float] = field(default_factory=dict)  # sources that it could not read, and since when
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from syndicate.health import Failure
 from syndicate.logs import get
 
 STEP = 1.0  # seconds between looks at the wall clock
@@ -23,9 +24,12 @@ log = get(__name__)
 
 
 class Ticker:
-    """Runs each job every so many seconds; a job that still runs is not started a second time."""
+    """Runs each job every so many seconds; a job that still runs is not started a second time.
 
-    def __init__(self, jobs: Mapping[str, tuple[float, Job]]) -> None:
+    `failing` is where it notes the jobs that failed the last time.
+    """
+
+    def __init__(self, jobs: Mapping[str, tuple[float, Job]], failing: MutableMapping[str, Failure]) -> None:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a job that still runs is no news
         # A second's lateness is APScheduler's default to drop a run for good: late runs happen here, once.
         self._scheduler = AsyncIOScheduler(
@@ -35,7 +39,7 @@ class Ticker:
             self._scheduler.add_job(job, "interval", seconds=seconds, id=name, next_run_time=datetime.now(UTC))
         self._scheduler.add_listener(self._tell, EVENT_JOB_ERROR)
         self._scheduler.add_listener(self._went_well, EVENT_JOB_EXECUTED)
-        self._said: dict[str, str] = {}  # job -> what it failed with last
+        self._failing = failing
         self._watching: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -68,11 +72,19 @@ class Ticker:
 
     def _tell(self, event: JobExecutionEvent) -> None:
         """Once: a job that fails each second in the same way is told when it fails otherwise, or works again."""
-        error = f"{type(event.exception).__name__}: {event.exception}"
-        if self._said.get(event.job_id) != error:
+        error = _words(event.exception)
+        before = self._failing.get(event.job_id)
+        if before is None or before.error != error:
             log.error("job failed", job=event.job_id, error=error)
-        self._said[event.job_id] = error
+        self._failing[event.job_id] = Failure(times=before.times + 1 if before else 1, error=error)
 
     def _went_well(self, event: JobExecutionEvent) -> None:
-        if self._said.pop(event.job_id, None) is not None:
+        if self._failing.pop(event.job_id, None) is not None:
             log.info("job works again", job=event.job_id)
+
+
+def _words(error: BaseException | None) -> str:
+    """Of a group of tasks the first that failed: the others were cancelled for it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"

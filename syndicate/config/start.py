@@ -22,8 +22,6 @@ _NOT_YET: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("digests.*.proof", bool, "a proof before the edition " + _LATER),
     ("linkedin.client_id", bool, "logging in to LinkedIn " + _LATER),
     ("webhooks", bool, "a webhook " + _LATER),
-    ("alerts.email", bool, "an alert by mail " + _LATER),
-    ("alerts.webhook", bool, "an alert by webhook " + _LATER),
 )
 
 
@@ -32,7 +30,7 @@ def problems_at_start(settings: Settings) -> list[Problem]:
 
     Whether recipients could use the links is for the caller, who knows them: `is_loopback_url(web.public_url)`.
     """
-    return [*_live_mail(settings), *_not_yet(settings)]
+    return [*_live_mail(settings), *_alerts(settings), *_not_yet(settings)]
 
 
 def _live_mail(settings: Settings) -> Iterator[Problem]:
@@ -45,6 +43,13 @@ def _live_mail(settings: Settings) -> Iterator[Problem]:
         yield Problem("email.sender", f"{email.sender_domain} is nobody's domain: write your own before going live")
     if not email.postal_address.strip():
         yield Problem("email.postal_address", "is missing: live mail must say where its sender lives")
+
+
+def _alerts(settings: Settings) -> Iterator[Problem]:
+    if settings.alerts.email and settings.email is None:
+        yield Problem(
+            "alerts.email", "needs a mail server: add the table [email]; its letters stay in rehearsal until email.live"
+        )
 
 
 def _is_test_site(settings: Settings) -> bool:

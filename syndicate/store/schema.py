@@ -18,10 +18,10 @@ from sqlalchemy import (
     MetaData,
     PrimaryKeyConstraint,
     Table,
-    Text,
     UniqueConstraint,
     text,
 )
+from sqlalchemy import Text as PlainText
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 HEAD = "0002"
@@ -32,6 +32,16 @@ APPLICATION_ID = 0x53594E44
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+class Text(TypeDecorator[str]):
+    """Text from anywhere: a NUL, which PostgreSQL does not keep, becomes U+FFFD."""
+
+    impl = PlainText
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return value.replace("\0", "\ufffd") if value is not None and "\0" in value else value
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -71,8 +81,13 @@ Key = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts only INTEGER
 
 
 def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """An index over some rows. PostgreSQL's are told so in the migrations: naming that dialect here would load it."""
-    return Index(name, *columns, unique=unique, sqlite_where=text(where))
+    """An index over some rows. `postgres` tells PostgreSQL's the same: naming that dialect here would load it."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), info={"where": where})
+
+
+def _unbounded(column: str) -> Index:
+    """An index over texts of any length, of which PostgreSQL's trees keep no more than 2,704 bytes: there it hashes."""
+    return Index(None, column, info={"hash": True})
 
 
 settings = Table(
@@ -92,6 +107,7 @@ owners = Table(  # one row a process that may claim
     Column("since", UtcTime, nullable=False),  # held without a break from here on
     Column("lease_until", UtcTime, nullable=False),
     Column("config", Text, nullable=False, server_default=""),  # fingerprint of what must agree between machines
+    Column("trouble", Text, nullable=False, server_default="[]"),  # JSON: what only this process sees is wrong with it
 )
 
 sources = Table(
@@ -143,9 +159,9 @@ articles = Table(
     _partial("ix_articles_ready", "released", "id", where="state = 'ready'"),
     _partial("ix_articles_look_again_at", "look_again_at", where="look_again_at IS NOT NULL"),
     Index(None, "hash"),
-    Index(None, "url"),
+    _unbounded("url"),
     Index(None, "source", "guid"),
-    Index(None, "slug"),
+    _unbounded("slug"),
     Index(None, "title_key", "first_seen"),
     Index(None, "state"),
 )  # fmt: skip
@@ -334,16 +350,31 @@ letters_past = Table(  # letters of ended editions: out of the way, and unique f
     Index(None, "subscriber"),
 )
 
-alerts = Table(  # problems that stand, and whether the operator was told
+alerts = Table(  # problems that stand, and whether their owner was told in each way there is
     "alerts",
     metadata,
-    Column("key", Text, primary_key=True),
+    Column("way", Text, nullable=False),  # email | webhook
+    Column("key", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("since", UtcTime, nullable=False),
     Column("gone_at", UtcTime),  # first look that did not find it
-    Column("told_at", UtcTime),
-    Column("owner", Text),  # the process that tells of it
+    Column("told_at", UtcTime),  # null: not told that it stands, or told that it is over
+    Column("times", Integer, nullable=False, server_default="0"),  # told of late: what comes and goes is believed less
+    Column("owner", Text),  # the process that tells of it now
+    PrimaryKeyConstraint("way", "key"),
 )  # fmt: skip
+
+acts = Table(  # what people did by hand
+    "acts",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("subject", Text, nullable=False),  # article id | edition slug
+    Column("what", Text, nullable=False),
+    Column("who", Text, nullable=False),  # of the machine's users
+    Column("at", UtcTime, nullable=False),
+    Column("because", Text),
+    Index(None, "subject"),
+)
 
 _STEP = Table("alembic_version", MetaData(), Column("version_num", Text, primary_key=True))
 

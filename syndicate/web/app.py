@@ -23,6 +23,8 @@ from starlette.routing import Route
 
 from syndicate.feeds import ATOM, JSON, MEDIA_TYPES, RSS
 from syndicate.language import direction
+from syndicate.metrics import CONTENT_TYPE as METRICS_TYPE
+from syndicate.web.door import Door
 from syndicate.web.guard import TOKEN_HEADERS, Guard
 from syndicate.web.office import Office
 from syndicate.web.shelf import Shelf, answer
@@ -58,6 +60,7 @@ def build(office: Office) -> Starlette:
         ),
         Route("/healthz", pages.healthz),
         Route("/readyz", pages.readyz),
+        Route("/metrics", pages.metrics),
         Route("/robots.txt", pages.robots),
         *(Route(f"/{name}", partial(pages.asset, name)) for name in _ASSETS),
     ]
@@ -77,6 +80,7 @@ class Pages:
     def __init__(self, office: Office) -> None:
         self._office = office
         self._shelf = Shelf(office.feed_folder)
+        self._door = Door(office.web)
         self._public_url = office.web.public_url.rstrip("/")
         self._root = urlsplit(self._public_url).path.rstrip("/")  # the site may live below a path of a proxy's
         self._assets = {name: _Asset(_HERE / "static" / name, kind) for name, kind in _ASSETS.items()}
@@ -133,14 +137,26 @@ class Pages:
     # Health and assets
 
     async def healthz(self, request: Request) -> Response:
-        """Whether the program does its work; 503 while it does not."""
+        """Whether the program does its work; 503 where it does not.
+
+        A problem that waits for a person leaves it at 200, with `ok` false: whoever starts a program anew that answers
+        503 would only disturb the rest of its work.
+        """
         health = await self._office.health()
-        return _json(health, ok=bool(health.get("ok")))
+        return _json(health, ok=bool(health.get("works")))
 
     async def readyz(self, request: Request) -> Response:
         """Whether requests can be served."""
         ready = await self._office.ready()
         return _json({"ready": ready}, ok=ready)
+
+    async def metrics(self, request: Request) -> Response:
+        """Numbers for Prometheus, for those whom the door lets in."""
+        refused = await self._door.turn_away(request)
+        if refused is not None:
+            return self.error(404) if refused.status_code == 404 else refused
+        headers = {"cache-control": "no-store"}
+        return Response(await self._office.metrics(), media_type=METRICS_TYPE, headers=headers)
 
     async def robots(self, request: Request) -> Response:
         hidden = ("unsubscribe", "preferences", "confirm", "hooks", "newsroom")

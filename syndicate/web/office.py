@@ -50,9 +50,16 @@ class Office(Protocol):
         ...
 
     async def health(self) -> Mapping[str, object]:
-        """What `/healthz` shows to everybody: JSON-able, without secrets; `ok` says whether all is well."""
+        """What `/healthz` shows to everybody: JSON-able, without secrets.
+
+        `ok`: no problem stands. `works`: the program does its work, as far as it does not wait for a person.
+        """
         ...
 
     async def ready(self) -> bool:
-        """Whether requests can be served in full: the database answers and is of this version."""
+        """Whether requests can be served in full: the database answers and takes what is written."""
+        ...
+
+    async def metrics(self) -> bytes:
+        """What `/metrics` shows to those who may see it: Prometheus' text format."""
         ...

@@ -26,6 +26,7 @@ class SmallOffice:
     signer: Signer = field(default_factory=lambda: Signer(b"a secret of the tests, long enough"))
     people: set[int] = field(default_factory=lambda: {7})
     healthy: bool = True
+    working: bool = True
     broken: bool = False
 
     async def unsubscribe(self, subscriber: int) -> bool:
@@ -36,10 +37,13 @@ class SmallOffice:
         return known
 
     async def health(self) -> Mapping[str, object]:
-        return {"ok": self.healthy, "problems": [] if self.healthy else ["email: paused"]}
+        return {"ok": self.healthy and self.working, "works": self.working, "problems": 0 if self.healthy else 1}
 
     async def ready(self) -> bool:
-        return self.healthy
+        return self.working
+
+    async def metrics(self) -> bytes:
+        return b"syndicate_problems 0.0\n"
 
     def link(self, purpose: str = "unsubscribe", subscriber: int = 7) -> str:
         return f"/{purpose}/{self.signer.token(purpose, subscriber)}"

@@ -740,14 +740,24 @@ def test_live_mail_needs_a_sender_of_ones_own_and_a_postal_address(folder, text,
         ('[[digests]]\nproof = "1h"', "digests.0.proof"),
         ('[linkedin]\nclient_id = "x"', "linkedin.client_id"),
         ('[[webhooks]]\nname = "h"\nurl = "https://a.test"', "webhooks"),
-        ('[alerts]\nemail = "a@b.test"', "alerts.email"),
-        ('[alerts]\nwebhook = "https://a.test"', "alerts.webhook"),
     ],
 )
 def test_a_key_whose_feature_is_not_built_is_refused_at_start(folder, text, key):
     (problem,) = problems_at_start(settings(folder, LEAST + text))
     assert problem.key == key
     assert "later version" in problem.text
+
+
+@pytest.mark.parametrize(
+    ("text", "keys_"),
+    [
+        ('[alerts]\nemail = "a@b.test"', ["alerts.email"]),
+        ('[email]\n[alerts]\nemail = "a@b.test"', []),
+        ('[alerts]\nwebhook = "https://a.test"', []),
+    ],
+)
+def test_alerts_by_mail_need_a_mail_server(folder, text, keys_):
+    assert [problem.key for problem in problems_at_start(settings(folder, LEAST + text))] == keys_
 
 
 @pytest.mark.parametrize(

@@ -255,15 +255,20 @@ async def test_every_answer_carries_the_headers_browsers_obey(client: httpx.Asyn
         assert "server" not in headers
 
 
-async def test_health_is_red_while_something_is_wrong(client: httpx.AsyncClient, office: SmallOffice) -> None:
-    for path in ("/healthz", "/readyz"):
-        office.healthy = True
-        assert (await client.get(path)).status_code == 200
-        office.healthy = False
-        red = await client.get(path)
-        assert red.status_code == 503
-        assert red.headers["content-type"] == "application/json"
-        assert red.headers["cache-control"] == "no-store"
+@pytest.mark.parametrize(
+    ("healthy", "working", "health", "ready"),
+    [(True, True, 200, 200), (False, True, 200, 200), (False, False, 503, 503), (True, False, 503, 503)],
+)
+async def test_health_is_red_where_the_program_does_not_work(
+    client: httpx.AsyncClient, office: SmallOffice, healthy: bool, working: bool, health: int, ready: int
+) -> None:
+    office.healthy, office.working = healthy, working
+    for path, status in (("/healthz", health), ("/readyz", ready)):
+        answer = await client.get(path)
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["cache-control"] == "no-store"
+    assert (await client.get("/healthz")).json()["ok"] is (healthy and working)
 
 
 @pytest.mark.parametrize(

@@ -66,11 +66,11 @@ def upgrade() -> None:
         sqlite_where=sa.text("state <> 'gone'"),
         postgresql_where=sa.text("state <> 'gone'"),
     )
-    op.create_index(op.f("ix_articles_slug"), "articles", ["slug"], unique=False)
+    op.create_index(op.f("ix_articles_slug"), "articles", ["slug"], unique=False, postgresql_using="hash")
     op.create_index(op.f("ix_articles_source_guid"), "articles", ["source", "guid"], unique=False)
     op.create_index(op.f("ix_articles_state"), "articles", ["state"], unique=False)
     op.create_index(op.f("ix_articles_title_key_first_seen"), "articles", ["title_key", "first_seen"], unique=False)
-    op.create_index(op.f("ix_articles_url"), "articles", ["url"], unique=False)
+    op.create_index(op.f("ix_articles_url"), "articles", ["url"], unique=False, postgresql_using="hash")
     op.create_index(
         "uq_articles_source_path",
         "articles",

@@ -13,6 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("owners", sa.Column("config", sa.Text(), nullable=False, server_default=""))
+    op.add_column("owners", sa.Column("trouble", sa.Text(), nullable=False, server_default="[]"))
     op.add_column("sources", sa.Column("owner", sa.Text()))
     op.add_column("deliveries", sa.Column("why", sa.Text()))
     op.add_column("deliveries", sa.Column("approved_hash", sa.Text()))
@@ -37,11 +38,24 @@ def upgrade() -> None:
     op.create_index(op.f("ix_letters_past_subscriber"), "letters_past", ["subscriber"])
     op.create_table(
         "alerts",
+        sa.Column("way", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("since", UtcTime(), nullable=False),
         sa.Column("gone_at", UtcTime()),
         sa.Column("told_at", UtcTime()),
+        sa.Column("times", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("owner", sa.Text()),
-        sa.PrimaryKeyConstraint("key", name=op.f("pk_alerts")),
+        sa.PrimaryKeyConstraint("way", "key", name=op.f("pk_alerts")),
     )
+    op.create_table(
+        "acts",
+        sa.Column("id", Key, nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("at", UtcTime(), nullable=False),
+        sa.Column("because", sa.Text()),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_acts")),
+    )
+    op.create_index(op.f("ix_acts_subject"), "acts", ["subject"])
