@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.doubles.postgres import Postgres
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 
@@ -16,6 +21,15 @@ def corpus() -> Path:
     if not CORPUS.is_dir():
         pytest.skip("the corpus of real articles is not beside the project")
     return CORPUS
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for this process of tests; each test makes a database of its own on it."""
+    from tests.doubles.postgres import Postgres
+
+    with Postgres() as server:
+        yield server
 
 
 # What no installation can bring; every other skip is a failure where REQUIRE_ALL=1 says that all was installed.

@@ -5,12 +5,14 @@ Written for every kind of database: the cases ask `database` for stores and know
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from syndicate.store.database import Store, house_of, open_store
+from tests.doubles.postgres import Postgres
 from tests.store.room import HOUR, Room
 
 
@@ -37,11 +39,31 @@ class Database:
             store.close()
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(scope="session")
+def filled(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Name of a database that is empty and of this version: copying it is quicker than making it each time."""
+    name = postgres.create()
+    house = house_of(postgres.url(name), tmp_path_factory.mktemp("filled"))
+    open_store(house, upgrade=True).close()
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    made = Database("", tmp_path / "data")
-    yield made
-    made.close()
+    """Empty, of either kind."""
+    with contextlib.ExitStack() as until_the_end:
+        url = ""
+        if request.param == "postgresql":
+            postgres: Postgres = request.getfixturevalue("postgres")
+            url = until_the_end.enter_context(postgres.database(request.getfixturevalue("filled")))
+        made = Database(url, tmp_path / "data")
+        until_the_end.callback(made.close)
+        yield made
+
+
+def only(kind: str) -> pytest.MarkDecorator:
+    """For what is true of one kind of database alone; the test asks for `database` or what stands on it."""
+    return pytest.mark.parametrize("database", [kind], indirect=True)
 
 
 @pytest.fixture

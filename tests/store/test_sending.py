@@ -30,6 +30,7 @@ from syndicate.store.database import Store
 from syndicate.store.owners import Owner
 from syndicate.subscriber import Signer
 from syndicate.transports.base import Envelope, Fate, Verdict
+from tests.store.conftest import only
 from tests.store.rows import (
     DAY,
     HOUR,
@@ -256,6 +257,7 @@ async def test_a_stop_claims_nothing_more(store: Store, at_desk: Callable[..., D
 
 async def test_a_ledger_that_cannot_be_told_is_told_later_and_nothing_is_sent_before(
     store: Store, at_desk: Callable[..., Desk], other_program: Locked
+@only("sqlite")
 ) -> None:
     planned(store, 1, 2)
     desk = at_desk(lambda: other_program.lock())
@@ -275,6 +277,7 @@ async def test_a_ledger_that_cannot_be_told_is_told_later_and_nothing_is_sent_be
 
 async def test_a_ledger_that_fails_before_the_first_byte_leaves_a_claim_that_is_put_right(
     store: Store, at_desk: Callable[..., Desk], other_program: Locked
+@only("sqlite")
 ) -> None:
     planned(store, 1)
     desk = at_desk()
@@ -506,6 +509,7 @@ async def test_three_in_a_row_refused_for_what_we_are_pause_the_channel(
 
 async def test_a_ledger_that_cannot_be_told_is_told_later_and_nobody_gets_two(
     store: Store, in_office: Callable[..., Office], other_program: Locked
+@only("sqlite")
 ) -> None:
     mailing = edition(store, 12)
     office = in_office(connections=1)
