@@ -19,7 +19,7 @@ from syndicate.article import Manuscript, State, public_address
 from syndicate.config import Settings
 from syndicate.errors import ContentError
 from syndicate.logs import get
-from syndicate.store import articles, checks, ledger
+from syndicate.store import acts, articles, checks, ledger
 from syndicate.store.articles import Entry
 from syndicate.store.database import AnyRow
 from syndicate.store.register import Recognised, Register, Standing
@@ -183,11 +183,11 @@ class Desk:
 
     def rule(
         self, connection: Connection, ids: Sequence[str], verdict: str, because: str | None, now: datetime,
-        *, quiet: bool = False,
+        *, quiet: bool = False, who: str = "a person",
     ) -> None:  # fmt: skip
         """A person's verdict over these articles: `approved` or `rejected`; it stands for good.
 
-        `quiet`: into the feeds only, as a baseline.
+        `quiet`: into the feeds only, as a baseline. `who` it was is noted.
         """
         articles.lock(connection)
         for article in ids:
@@ -197,6 +197,7 @@ class Desk:
         self._send_on(connection, entries, now, guarded=False)
         if verdict == "approved" and not quiet:
             ledger.approve_held(connection, ids, now)
+        acts.note(connection, ids, verdict, who, now, "into the feeds only" if quiet else because)
 
     def _judge_rows(self, connection: Connection, rows: Sequence[AnyRow], now: datetime) -> list[Entry]:
         drafts = [_Draft(articles.entry_of(row), articles.standing(row)) for row in rows]

@@ -54,13 +54,20 @@ class Retraction:
 
 
 async def retract(
-    article: str, settings: Settings, store: Store, desk: Desk, channels: Mapping[str, Channel], clock: Clock
+    article: str,
+    settings: Settings,
+    store: Store,
+    desk: Desk,
+    channels: Mapping[str, Channel],
+    clock: Clock,
+    *,
+    who: str = "a person",
 ) -> Retraction:
     """Take back an article, by its id: out of the feeds, what waits cancelled, its posts deleted where that is allowed.
 
     What is on the wire when this begins is waited for, so that it is taken back too.
     """
-    cancelled = await store.write(_rule, desk, article, clock.now())
+    cancelled = await store.write(_rule, desk, article, who, clock.now())
     crashpoint("retract.ruled")
     await publish_if_changed(store, settings)
     found = await _when_nothing_is_on_the_wire(article, store, clock)
@@ -70,10 +77,10 @@ async def retract(
     return Retraction(cancelled=tuple(sorted(set(cancelled))), posts=tuple(posts), traces=traces)
 
 
-def _rule(connection: Connection, desk: Desk, article: str, now: datetime) -> list[int]:
+def _rule(connection: Connection, desk: Desk, article: str, who: str, now: datetime) -> list[int]:
     """After this commit nobody begins a post of it, on any machine."""
     cancelled = retractions.withdraw(connection, article)
-    desk.rule(connection, [article], "rejected", retractions.RETRACTED, now)
+    desk.rule(connection, [article], "rejected", retractions.RETRACTED, now, who=who)
     return cancelled
 
 

@@ -151,7 +151,7 @@ def _rule(session: Session, ids: list[str], verdict: str, because: str | None, *
     desk = Desk(session.settings, tuple(paces(session.settings)))
     store = session.ledger()
     try:
-        store.write_now(desk.rule, ids, verdict, because, session.clock.now(), quiet=quiet)
+        store.write_now(desk.rule, ids, verdict, because, session.clock.now(), quiet=quiet, who=session.who)
         session.run(publish_if_changed(store, session.settings))
     finally:
         store.close()

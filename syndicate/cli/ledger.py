@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Annotated, Any
 
 import typer
@@ -139,8 +140,11 @@ def _why(row: dict[str, Any]) -> str:
     return f"{'retracted: ' if row['retracted_at'] else ''}{row['error'] or row['url'] or people}"
 
 
-def _change(session: Session, fn: Any, *arguments: Any) -> None:
-    words = session.write(fn, *arguments)
+def _change(session: Session, what: str, fn: Any, *arguments: Any) -> None:
+    """Change a delivery, the first of the arguments; the ledger says who did."""
+    from syndicate.store import acts
+
+    words = session.write(acts.change, what, session.who, session.clock.now(), fn, *arguments)
     session.say(words)
     if session.json:
         session.document({"done": words})
@@ -153,7 +157,7 @@ def retry(
     """Try again what did not go out; of mail, what failed."""
     from syndicate.store import deliveries as rows
 
-    _change(context.obj, rows.retry, delivery, context.obj.clock.now())
+    _change(context.obj, "retried", rows.retry, delivery, context.obj.clock.now())
 
 
 def cancel(
@@ -163,7 +167,7 @@ def cancel(
     """Cancel what has not gone out; of mail, what is still due."""
     from syndicate.store import deliveries as rows
 
-    _change(context.obj, rows.cancel, delivery)
+    _change(context.obj, "cancelled", rows.cancel, delivery)
 
 
 def resolve(
@@ -177,7 +181,7 @@ def resolve(
         raise UsageError("say either --sent URL or --not-sent")
     from syndicate.store import deliveries as rows
 
-    _change(context.obj, rows.resolve, delivery, sent, context.obj.clock.now())
+    _change(context.obj, "resolved", rows.resolve, delivery, sent, context.obj.clock.now())
 
 
 def _key(session: Session, name: str | None) -> str:

@@ -55,7 +55,9 @@ async def _retract(session: Session, reference: str, *, dry_run: bool, yes: bool
         session.confirm("\n".join(shown), yes=yes, mails_people=False)
         if found.under_way:
             session.say("one is on the wire: waiting for it")
-        done = await retract(article.id, settings, store, Desk(settings, tuple(paces(settings))), channels, clock)
+        done = await retract(
+            article.id, settings, store, Desk(settings, tuple(paces(settings))), channels, clock, who=session.who
+        )
     finally:
         for channel in channels.values():
             await channel.aclose()

@@ -97,6 +97,16 @@ class Session:
         finally:
             store.close()
 
+    @property
+    def who(self) -> str:
+        """The user of this machine that runs the command."""
+        import getpass
+
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError):  # no name for this number, as in some containers
+            return "somebody"
+
     def write(self, fn: Callable[..., T], *arguments: Any) -> T:
         """One transaction."""
         store = self.ledger()

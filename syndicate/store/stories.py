@@ -9,8 +9,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, select
 
+from syndicate.store import acts, retention, subscribers
 from syndicate.store import articles as catalogue
-from syndicate.store import retention, subscribers
 from syndicate.store.database import AnyRow
 from syndicate.store.letters import CHANNEL
 from syndicate.store.schema import articles, attempts, checks, deliveries, edition_articles, editions
@@ -31,8 +31,27 @@ def of_article(connection: Connection, article: str) -> list[Event]:
     """What happened to an article and where it went, or why not, in order."""
     row = connection.execute(select(articles).where(articles.c.id == article)).one()
     events = [*_catalogue(row), *_checks(connection, article), *_deliveries(connection, article)]
-    events += _editions(connection, article)
-    return sorted(events, key=lambda event: (event.at or row.first_seen, event.what != "seen"))
+    events += [*_editions(connection, article), *_people(connection, row)]
+    end = max(event.at or row.first_seen for event in events)
+    return sorted(events, key=lambda event: _place(event, row.first_seen, end))
+
+
+def _place(event: Event, first: datetime, end: datetime) -> tuple[datetime, int]:
+    """In order of time. What has no moment follows upon the first sight; a delivery's state is its last word."""
+    if event.what == "state":
+        return event.at or end, 3
+    if event.at is None:
+        return first, 1
+    return event.at, 0 if event.what == "seen" else 2
+
+
+def _people(connection: Connection, article: AnyRow) -> Iterator[Event]:
+    done = acts.of(connection, article.id)
+    for row in done:
+        yield Event(row.at, "person", f"{row.what} by {row.who}{f': {row.because}' if row.because else ''}")
+    if article.verdict and not any(row.what == article.verdict for row in done):  # before it was noted who
+        because = f": {article.verdict_because}" if article.verdict_because else ""
+        yield Event(None, "person", f"{article.verdict}{because}")
 
 
 def _catalogue(row: AnyRow) -> Iterator[Event]:
@@ -48,8 +67,6 @@ def _catalogue(row: AnyRow) -> Iterator[Event]:
         yield Event(row.first_seen, "baseline", "shown in the feeds, never announced unless sent by hand")
     reasons = "; ".join(json.loads(row.reasons))
     yield Event(None, "verdict", f"{row.state}{f': {reasons}' if reasons else ''}")
-    if row.verdict:
-        yield Event(None, "person", f"{row.verdict}{f': {row.verdict_because}' if row.verdict_because else ''}")
 
 
 def _checks(connection: Connection, article: str) -> Iterator[Event]:
