@@ -24,7 +24,7 @@ from syndicate.logs import get
 from syndicate.pacing import span
 from syndicate.render import Templates
 from syndicate.slots import last_slot
-from syndicate.store import articles, checks, editions, freezing, pauses
+from syndicate.store import articles, checks, editions, freezing, letters, pauses
 from syndicate.store.database import Store
 
 log = get(__name__)
@@ -68,10 +68,15 @@ class Window:
 
 
 def due_window(connection: Connection, press: Press, digest: DigestSettings, now: datetime) -> Window | None:
-    """The edition whose slot has come and is not done; None: nothing to do."""
+    """The edition whose slot has come and is not done; None: nothing to do.
+
+    While a person has stopped it nothing is frozen: `late_limit` decides when he resumes, and no old news goes out.
+    """
     zone = press.settings.site.zone
     slot = last_slot(digest.schedule, zone, now)
     if slot is None or editions.slot_done(connection, digest.name, slot):
+        return None
+    if pauses.by_person(connection, [letters.CHANNEL, f"digest:{digest.name}"]):
         return None
     late = now - slot > digest.late_limit
     if late and slot < (editions.since(connection, digest.name) or now):

@@ -30,6 +30,7 @@ from syndicate.transports.base import Connection, Envelope, Fate, Transport, Ver
 
 GROUP = 25  # letters at most that one connection claims
 FIRST_GROUP = 5  # while its speed is not known
+PAUSE_LOOK = 0.5  # seconds between looks for a pause within a group
 GROUP_SECONDS = 5.0  # no more are claimed than go out in that time
 NOBODY = 0  # the subscriber of test letters
 BLAMES = 3  # letters in a row, refused for what we are or sent, that pause the channel
@@ -138,6 +139,7 @@ class _Pump:
     settled: list[LetterSettlement] = field(default_factory=list)  # known here, not in the ledger yet
     open: dict[int, Recipient] = field(default_factory=dict)  # letters of this group without a verdict
     size: int = FIRST_GROUP
+    looked: float = 0.0  # when it was last looked up whether all this is paused
     probed: bool = False  # its only letter was a probe, and no trouble came back
 
     async def run(self) -> None:
@@ -157,6 +159,7 @@ class _Pump:
 
     async def _send(self, line: Connection, group: letters.Group) -> None:
         begun, people = self.clock.monotonic(), group.people
+        self.looked = begun
         self.open = {to.letter: to for to in people}
         crashpoint("claim.done")
         if group.begun:
@@ -166,11 +169,19 @@ class _Pump:
             async for verdict in verdicts:
                 self._judge(verdict)
                 crashpoint("smtp.accepted")
-                if self.trouble or not self.owner.stands(begun):
+                if self.trouble or not self.owner.stands(begun) or await self._is_paused():
                     break
         self._give_back()
         seconds = self.clock.monotonic() - begun
         self.size = max(1, min(GROUP, int(len(people) * GROUP_SECONDS / seconds))) if seconds > 0 else GROUP
+
+    async def _is_paused(self) -> bool:
+        """Whether somebody paused it meanwhile: a pause should not wait for a group of slow letters."""
+        now = self.clock.monotonic()
+        if now - self.looked < PAUSE_LOOK:
+            return False
+        self.looked = now
+        return await self.store.read(letters.is_paused, self.mailing, self.clock.now())
 
     def _give_back(self, *, crashed: bool = False) -> None:
         """What has no verdict is due again."""

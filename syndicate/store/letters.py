@@ -122,7 +122,7 @@ def settle_and_claim(
         pauses.by_fault(connection, CHANNEL, trouble.reason, now, rest=trouble.rest)
     for domain, words in resting.items():
         pauses.by_fault(connection, f"{CHANNEL}:{domain}", words, now, rest=DOMAIN_REST)
-    keys = [CHANNEL, f"digest:{mailing.digest}"] if mailing.digest else [CHANNEL]
+    keys = _pausable(mailing)
     gate = pauses.gate(connection, keys, now) if limit > 0 else Gate.SHUT
     if not gate:
         return Group()
@@ -134,6 +134,15 @@ def settle_and_claim(
         claimed = _with_people(connection, mailing, found)
     pauses.probed(connection, keys, now)
     return Group(claimed, probe=gate is Gate.PROBE, begun=highwater.begun(connection) if mailing.live else 0)
+
+
+def is_paused(connection: Connection, mailing: Mailing, now: datetime) -> bool:
+    """Whether what was claimed and has not left should not leave either."""
+    return not pauses.is_open(connection, _pausable(mailing), now)
+
+
+def _pausable(mailing: Mailing) -> list[str]:
+    return [CHANNEL, f"digest:{mailing.digest}"] if mailing.digest else [CHANNEL]
 
 
 def _claim(

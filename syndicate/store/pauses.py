@@ -90,6 +90,12 @@ def resting(connection: Connection, prefix: str, now: datetime) -> list[str]:
     return list(connection.scalars(select(pauses.c.key).where(below)))
 
 
+def by_person(connection: Connection, keys: Sequence[str]) -> bool:
+    """Whether a person stopped what these keys stand for: then nothing new is begun, and no queue grows old."""
+    query = select(pauses.c.key).where(_stand_for(keys), pauses.c.by_fault.is_(False))
+    return connection.execute(query).first() is not None
+
+
 def stands(connection: Connection, key: str) -> bool:
     """Whether this very key is paused."""
     return connection.execute(select(pauses.c.key).where(pauses.c.key == key)).first() is not None

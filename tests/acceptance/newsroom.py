@@ -172,6 +172,17 @@ class Newsroom:
         finally:
             daemon.kill()
 
+    @contextlib.contextmanager
+    def helper(self, now: datetime | None = None) -> Iterator[Daemon]:
+        """`syndicate worker` while the body runs."""
+        worker = Daemon(self._line(("worker",), now), self.folder, clean_environment())
+        try:
+            until(lambda: "syndicate helps" in worker.words or worker.process.poll() is not None, "it helps", 20)
+            assert worker.process.poll() is None, worker.words
+            yield worker
+        finally:
+            worker.kill()
+
     def start(self, now: datetime | None = None) -> Daemon:
         """`syndicate run`, not waited for; the caller kills it."""
         return Daemon(self._line(("run",), now), self.folder, clean_environment())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -160,3 +161,41 @@ def test_what_is_on_the_wire_is_waited_for_and_taken_back(newsroom: Make) -> Non
             done = site.run("retract", "001-walk", "--yes")
             assert "waiting for it" in done.err
         assert double.deleted == [double.posts[0].urn]
+
+
+# --- pause, resume, cancel --------------------------------------------------------------------------------------------
+
+
+def test_two_processes_stop_within_a_second_and_go_on_within_another(newsroom: Make) -> None:
+    """While letters flow from a `run` and a `worker`: a digest, the channel, everything; then it is cancelled."""
+    readers = make.people(400)
+    with MailServer(delay=0.15) as server:
+        site = newsroom(email=make.email(server.port), **FIRST, **WEEKLY)
+        listed = site.folder / "readers.csv"
+        listed.write_text("email\n" + "\n".join(readers) + "\n", "utf-8")
+        site.run("subscribers", "import", str(listed), now=SLOT - MINUTE)
+        site.write(1)
+        with site.daemon(now=SLOT), site.helper(now=SLOT):
+            for name in (["weekly"], ["email"], []):
+                _flows(server)
+                site.run("pause", *name, now=SLOT)
+                time.sleep(1)
+                stopped = len(server.world)
+                time.sleep(0.7)
+                assert len(server.world) == stopped, f"paused: {name}"
+                site.run("resume", *name, now=SLOT)
+                make.until(lambda: len(server.world) > stopped, "it goes on", 2)  # noqa: B023 - asked at once
+            _flows(server)
+            (row,) = site.deliveries("email")
+            site.run("deliveries", "cancel", str(row["id"]), now=SLOT)
+            cancelled = len(server.world)
+            make.until(lambda: site.deliveries("email")[0]["state"] == "sent", "the edition ends", 10)
+        assert len(server.world) - cancelled <= 4 * 25, "four connections had a group each"
+        people = site.deliveries("email")[0]["people"]
+        assert people == {"sent": len(server.world), "expired": len(readers) - len(server.world)}
+        assert len({one["to"] for one in server.world}) == len(server.world), "nobody got two"
+
+
+def _flows(server: MailServer) -> None:
+    before = len(server.world)
+    make.until(lambda: len(server.world) >= before + 10, "letters flow", 20)
