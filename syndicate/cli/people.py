@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -159,16 +159,22 @@ def show(
     person = session.read(subscribers.everything, parsed.key, _hash(session, parsed.key))
     if person is None:
         raise UsageError(f"there is no subscriber {address!r}: `syndicate subscribers list` shows all")
+    if "state" not in person:
+        raise UsageError(f"there is no subscriber {address!r}; a hash of it is {_kept_out(person['suppressed'])}")
     if session.json:
         session.document(person)
         return
     letters = Counter(one["state"] for one in person.pop("letters", ()))
     person["letters"] = ", ".join(f"{count} {state}" for state, count in sorted(letters.items()))
-    if kept_out := person.pop("suppressed"):
-        person["kept out"] = f"{kept_out['reason']}, since {kept_out['since']:%Y-%m-%d %H:%M} UTC"
+    if suppressed := person.pop("suppressed"):
+        person["for imports"] = _kept_out(suppressed)
     for field, value in person.items():
         if value not in (None, "", []):
             session.field(field, value)
+
+
+def _kept_out(suppressed: Mapping[str, Any]) -> str:
+    return f"kept out since {suppressed['since']:%Y-%m-%d %H:%M} UTC ({suppressed['reason']})"
 
 
 def listing(context: typer.Context) -> None:

@@ -84,7 +84,8 @@ def troubled_since(connection: Connection, moment: datetime) -> list[str]:
     )
     posts = [f"{row.channel} {row.id} {row.state}: {row.title}: {row.reason}" for row in connection.execute(query)]
     mailings = [
-        f"{letters.CHANNEL} {delivery}: letters failed: {count}; `syndicate deliveries retry {delivery}` repeats them"
+        f"{letters.CHANNEL} {delivery}: letters failed or in doubt: {count}; `syndicate deliveries retry {delivery}`"
+        " repeats them"
         for delivery, count in letters.failed_since(connection, moment).items()
     ]
     return posts + mailings

@@ -73,6 +73,7 @@ class Owner:
         self.id = f"{what}-{os.getpid()}-{os.urandom(4).hex()}"
         self.what = what
         self.config = config
+        self.since = clock.now()  # what it does is dated from here on
         self._store = store
         self._clock = clock
         self._folder = store.folder / "owners"
@@ -86,8 +87,9 @@ class Owner:
             raise StoreError(f"cannot lock {self._lock.path}")
         try:
             self._renewed = self._held_from = self._clock.monotonic()
-            self.take_back()  # the row of one that was killed here speaks for nobody
             self._follow()
+            self.since = self._clock.now()
+            self.take_back()  # the row of one that was killed here speaks for nobody
             self._store.write_now(_come, self)
         except BaseException:
             self._lock.release()

@@ -382,10 +382,32 @@ def test_people_are_added_removed_imported_and_exported(newsroom: Make) -> None:
     assert text.splitlines()[0].startswith("email,")
     assert "bo@readers.test" in text and not re.search(r'(^|,)"?=1', text, re.M)
     site.run("subscribers", "remove", "cy@readers.test", "--erase")
-    site.run("subscribers", "show", "cy@readers.test", code=2)
+    assert "kept out" in site.run("subscribers", "show", "cy@readers.test", code=2).err
     listed.write_text("email\ncy@readers.test\n", "utf-8")
     site.run("subscribers", "import", str(listed))
     assert site.ask("status")["subscribers"] == {"active": 1, "unsubscribed": 1}
+
+
+def test_one_person_is_told_everything_and_forgotten_on_request(newsroom: Make) -> None:
+    site = newsroom(email={}, digests=[{"name": "weekly", "schedule": "0 9 * * FRI"}], **FIRST)
+    site.run("subscribers", "add", "ada@readers.test", "bo@readers.test", now=FRIDAY)
+    site.write(1)
+    site.run("run", "--once", now=FRIDAY)
+    site.run("run", "--once", now=SLOT)
+    for later in (SLOT, SLOT + timedelta(days=8)):  # at hand, and past
+        site.run("run", "--once", now=later)
+        shown = site.ask("subscribers", "show", "ada@readers.test")
+        (one,) = shown["letters"]
+        assert (one["subject"], one["state"], shown["suppressed"]) == ("weekly-2026-03-06", "rehearsed", None)
+        assert site.ask("status")["letters"] == {"rehearsed": 2}
+    assert "1 rehearsed" in site.run("subscribers", "show", "ada@readers.test").out
+    assert len(site.outbox("email")) == 2
+    site.run("subscribers", "remove", "ADA@readers.test", "--erase")
+    assert [b"bo@readers.test" in path.read_bytes() for path in site.outbox("email")] == [True]
+    site.run("explain", "ada@readers.test", code=2)
+    site.run("subscribers", "remove", "ada@readers.test", "--erase", code=2)
+    (row,) = site.deliveries("email")
+    assert row["people"] == {"rehearsed": 2}
 
 
 def test_leavers_are_imported_as_such(newsroom: Make) -> None:

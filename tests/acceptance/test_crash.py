@@ -161,8 +161,11 @@ def before_the_digest(before_the_slot: Newsroom, tmp_path: Path, mail_server: Ma
 @pytest.mark.parametrize(
     ("point", "repeats"),
     [
+        ("freeze.rendered", 0),  # between its two transactions
         ("freeze.fill", 0),
         ("claim.done", 0),
+        ("smtp.body:2", 1),  # the first letter is out and not settled
+        ("smtp.dot:2", 2),
         ("smtp.accepted", GROUP),
         ("smtp.accepted:49", GROUP),  # the last but one of the second group
         ("claim.done:3", 0),  # two groups are settled, the third is claimed
@@ -183,6 +186,26 @@ def test_after_a_crash_each_reader_has_the_edition_once(
         (row,) = site.deliveries("email")
         assert (row["state"], row["people"]) == ("sent", {"sent": len(READERS)})
         assert_mailed_once(mail_server.world, READERS, repeats=repeats)
+
+
+def test_a_letter_that_was_in_hand_at_three_crashes_waits_for_a_person_and_nobody_else_does(
+    before_the_digest: Newsroom, mail_server: MailServer
+) -> None:
+    site, at = before_the_digest, [SLOT + timedelta(minutes=n) for n in range(6)]
+    site.crash("claim.done", "run", "--once", now=at[0])  # the first five
+    site.crash("smtp.accepted:56", "run", "--once", now=at[1])  # all others, then the first of the five alone
+    site.crash("smtp.accepted:5", "run", "--once", now=at[2])  # the rest of the five, then the first again
+    done = site.run("run", "--once", now=at[3], code=1)
+    (row,) = site.deliveries("email")
+    assert f"deliveries retry {row['id']}" in done.err
+    assert (row["state"], row["people"]) == ("sent", {"sent": len(READERS) - 1, "unknown": 1})
+    assert_mailed_once(mail_server.world, READERS, repeats=1)
+    site.run("run", "--once", now=at[4])
+    assert len(mail_server.world) == len(READERS) + 1
+    site.run("deliveries", "retry", str(row["id"]), now=at[5])
+    site.run("run", "--once", now=at[5] + timedelta(minutes=1))
+    assert_mailed_once(mail_server.world, READERS, repeats=2)
+    assert site.deliveries("email")[0]["people"] == {"sent": len(READERS)}
 
 
 def test_a_crash_while_somebody_leaves_is_an_error_for_him_and_his_link_still_works(
