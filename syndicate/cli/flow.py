@@ -74,9 +74,11 @@ async def _once(session: Session) -> int:
     from syndicate.store import articles, deliveries, highwater, pauses
 
     async with open_app(session.settings, session.clock, "once") as app, stop_on_signals(app):
-        begun = app.clock.now()
+        begun = app.owner.since  # what it took back when it came is its own already
         async with progress(session, app):
             report = await run_pass(app)
+        if app.alarm.ways:
+            await watch(app.alarm)
         troubled = await app.store.read(deliveries.troubled_since, begun)
         faults = await app.store.read(pauses.faults)
         done = await app.store.read(deliveries.counts)

@@ -41,12 +41,14 @@ from tests.store.rows import (
     begin,
     delivery,
     join,
+    letter_rows,
     letter_states,
     mailing_row,
     must_claim,
     planned,
     start,
     states,
+    take,
 )
 from tests.store.test_owners import TwoClocks
 
@@ -551,6 +553,68 @@ async def test_a_transport_that_breaks_gives_back_what_it_did_not_send(
     office.transport.answer = accept
     await office.mail()
     assert sorted(office.reached) == [f"p{number:03}" for number in range(10)]
+
+
+async def test_a_letter_that_breaks_what_sends_it_is_found_and_set_aside(
+    store: Store, in_office: Callable[..., Office]
+) -> None:
+    mailing = edition(store, 60)
+    office = in_office(connections=4)
+
+    def poisoned(envelope: Envelope) -> Verdict:
+        if envelope.recipient.startswith("p007"):
+            raise RuntimeError("a defect of ours")
+        return accept(envelope)
+
+    office.transport.answer = poisoned
+    for _ in range(3):
+        with pytest.raises((BaseExceptionGroup, RuntimeError)):  # of a group, then of itself alone
+            await office.mail()
+    await office.mail()
+    states = letter_states(store, mailing)
+    assert (states.pop(7), set(states)) == ("unknown", {"sent"})
+    assert len(office.reached) == len(set(office.reached)) == 59
+    assert mailing_row(store, mailing).state == "sent"
+
+
+async def test_what_was_in_hand_at_a_crash_is_sent_alone_once_the_others_are_out(
+    store: Store, in_office: Callable[..., Office]
+) -> None:
+    mailing = edition(store, 40)
+    one = next(iter(store.read_now(letters.open_mailings, NOON, True)))
+    take(store, one, "dead", limit=10)
+    store.write_now(letters.take_back, ["dead"], NOON)
+    office = in_office(connections=2)
+    await office.mail()
+    assert office.transport.groups[-10:] == [1] * 10
+    assert sorted(office.reached[-10:]) == [f"p{number:03}" for number in range(10)]
+    assert letter_states(store, mailing) == ["sent"] * 40
+
+
+async def test_letters_claimed_in_a_commit_whose_answer_got_lost_are_given_back(
+    store: Store, in_office: Callable[..., Office]
+) -> None:
+    mailing = edition(store, 6)
+    office = in_office(connections=1)
+    one = next(iter(store.read_now(letters.open_mailings, NOON, True)))
+    take(store, one, office.owner.id, limit=4)  # the ledger knows of it, the process does not
+    await office.mail()
+    assert len(office.reached) == len(set(office.reached)) == 6
+    assert {row.crashes for row in letter_rows(store, mailing)} == {0}
+
+
+async def test_no_word_that_is_kept_names_the_person(store: Store, in_office: Callable[..., Office]) -> None:
+    mailing = edition(store, 1)
+    office = in_office()
+
+    def quoting(envelope: Envelope) -> Verdict:
+        return Verdict(
+            letter=envelope.letter, fate=Fate.REJECTED, code=550, answer=f"<{envelope.recipient}>: no such user"
+        )
+
+    office.transport.answer = quoting
+    await office.mail()
+    assert [row.answer for row in letter_rows(store, mailing)] == ["<…>: no such user"]
 
 
 async def test_who_was_suspended_past_his_lease_sends_nothing_more_of_his_group(store: Store, clock: TwoClocks) -> None:
