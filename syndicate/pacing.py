@@ -136,7 +136,7 @@ def _opening(moment: datetime, hours: tuple[time, time], zone: ZoneInfo) -> date
     opening = datetime.combine(day, start, tzinfo=zone).astimezone(moment.tzinfo)
     if opening < moment:  # the clock was put back: this hour comes a second time today
         opening = datetime.combine(day, start.replace(fold=1), tzinfo=zone).astimezone(moment.tzinfo)
-    return opening
+    return min(opening, next_daily((start,), zone, moment, 1)[0].astimezone(moment.tzinfo))  # or in spring's gap
 
 
 def choose(waiting: Sequence[Candidate], past: Past, rules: Pacing, now: datetime) -> list[Decision]:

@@ -439,6 +439,19 @@ async def test_an_old_article_made_a_draft_for_a_while_is_not_announced(make_roo
     assert room.owed() == {}
 
 
+async def test_a_new_channel_begins_with_what_comes_after_it(make_room: Make) -> None:
+    room = make_room()
+    room._live = {}
+    await room.scan()
+    room.write("before.md")
+    await room.scan(HOUR)
+    room._live = {"linkedin": True}
+    await room.look(HOUR)
+    room.write("after.md")
+    await room.scan(HOUR)
+    assert room.owed() == {"after.md": "waiting"}
+
+
 async def test_first_run_announce_announces(make_room: Make) -> None:
     room = make_room(first_run="announce")
     room.write("a.md", created_date="2026-10-01")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -641,6 +642,50 @@ def test_only_the_newest_are_remembered_and_all_of_the_day_are_counted(store: St
     found = past(store)
     assert (found.today, found.last) == (25, NOON + 24 * MINUTE)
     assert len(found.titles) == ledger.RECENT
+
+
+@pytest.mark.parametrize(
+    ("values", "counts_from"),
+    [
+        pytest.param({"state": "sent", "sent_at": NOON - DAY}, NOON - DAY, id="sent"),
+        pytest.param({"state": "sent", "sent_at": NOON - 2 * DAY}, None, id="sent two days ago"),
+        pytest.param({"state": "sent", "sent_at": NOON - DAY, "retracted_at": NOON}, None, id="taken back"),
+        pytest.param({"state": "planned", "due_at": NOON - DAY}, NOON, id="planned, and late: it may go any moment"),
+        pytest.param({"state": "planned", "due_at": NOON + DAY}, NOON + DAY, id="planned by hand for tomorrow"),
+        pytest.param({"state": "planned", "due_at": NOON + 3 * DAY}, None, id="planned by hand for much later"),
+        pytest.param({"state": "unknown", "due_at": NOON - HOUR}, NOON - HOUR, id="in doubt"),
+        pytest.param({"state": "claimed", "due_at": NOON - HOUR}, NOON - HOUR, id="on the wire"),
+        pytest.param({"state": "failed", "due_at": NOON - HOUR}, None, id="failed"),
+        pytest.param({"state": "waiting"}, None, id="waiting"),
+        pytest.param({"state": "rehearsed", "due_at": NOON - HOUR, "live": False}, None, id="of a rehearsal"),
+    ],
+)
+def test_what_rules_out_a_near_twin(store: Store, values: dict[str, Any], counts_from: datetime | None) -> None:
+    begin(store)
+    offer(store, 1)
+    change(store, 1, **values)
+    found = store.read_now(ledger.recent, LINKEDIN, NOON)
+    assert [(one.title, one.moment) for one in found] == ([("Number 1", counts_from)] if counts_from else [])
+
+
+def test_a_rehearsal_is_told_apart_by_its_own_past(store: Store) -> None:
+    planned(store, 1, live=False)
+    send(store, live=False)
+    assert [one.title for one in store.read_now(ledger.recent, LINKEDIN, NOON)] == ["Number 1"]
+
+
+def test_why_it_was_chosen_stays_whatever_becomes_of_it(store: Store) -> None:
+    begin(store)
+    offer(store, 1)
+    [candidate] = store.read_now(ledger.candidates, LINKEDIN)
+    chosen = pacing.Decision(candidate=candidate, choice=Choice.PLAN, reason="score 90", planned_for=NOON)
+    store.write_now(ledger.write_decisions, [chosen])
+    assert (delivery(store).why, delivery(store).reason) == ("score 90", None)
+    one = must_claim(store)
+    start(store, one)
+    end(store, one, REFUSED)
+    assert (delivery(store).state, delivery(store).why) == ("failed", "score 90")
+    assert delivery(store).reason
 
 
 # --- by hand ----------------------------------------------------------------------------------------------------------

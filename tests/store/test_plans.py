@@ -71,6 +71,8 @@ EVERY_PASS: dict[str, Callable[[Store], object]] = {
     "who waits": lambda s: s.read_now(ledger.candidates, LINKEDIN),
     "who is planned": lambda s: s.read_now(ledger.placed, LINKEDIN),
     "what went out lately": lambda s: s.read_now(ledger.past, LINKEDIN, MIDNIGHT),
+    "what would make a near-twin": lambda s: s.read_now(ledger.recent, LINKEDIN, NOON),
+    "what went out in editions": lambda s: s.read_now(editions.recent, "weekly", NOON),
     "whether a slot is done": lambda s: s.read_now(editions.slot_done, "weekly", NOON),
     "the last edition": lambda s: s.read_now(editions.last, "weekly", True),
     "follow an article": lambda s: s.write_now(ledger.cancel_open, ["id-1"], "gone: x"),

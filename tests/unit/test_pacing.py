@@ -132,6 +132,34 @@ def only(decisions: list[Decision]) -> Decision:
             utc("2026-10-25T23:00"),
             id="autumn: a day of 25 hours ends at its midnight",
         ),
+        pytest.param(
+            berlin("2026-03-29T01:50"),
+            Past(),
+            {"zone": BERLIN, "hours": (time(2, 30), time(5))},
+            utc("2026-03-29T01:00"),
+            id="spring: an opening that is left out comes right after the gap",
+        ),
+        pytest.param(
+            berlin("2026-03-29T04:00"),
+            Past(today=1),
+            {"zone": BERLIN, "max_per_day": 1},
+            utc("2026-03-29T22:00"),
+            id="spring: a day of 23 hours ends at its midnight",
+        ),
+        pytest.param(
+            berlin("2026-03-29T01:30"),
+            Past(last=berlin("2026-03-29T01:30")),
+            {"zone": BERLIN, "min_gap": 2 * HOUR},
+            berlin("2026-03-29T04:30"),
+            id="spring: a gap is of hours that pass, not of those on the wall",
+        ),
+        pytest.param(
+            utc("2026-11-30T08:00"),
+            Past(last=utc("2026-11-23T19:00")),
+            {"min_gap": 2 * HOUR, "hours": (time(8), time(20)), "max_per_day": 3},
+            utc("2026-11-30T08:00"),
+            id="after a week off nothing holds it",
+        ),
     ],
 )
 def test_the_first_moment_allowed(now: datetime, past: Past, pace: dict[str, object], expected: datetime) -> None:
