@@ -84,15 +84,10 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
     fetcher = make_fetcher(settings, clock, chance)
     looker = make_looker(settings)
     owner = Owner(store, clock, what, agreement(settings, key))
-    keeper = Timekeeper(store, clock)
     publics = {public.name: public for public in public_channels(settings, fetcher, clock)}
     gc.freeze()  # modules and tables of the program stay until it ends: no collection need walk them
     try:
-        await asyncio.to_thread(owner.open)
-        await _notice_restored(store, clock)
-        await asyncio.to_thread(keeper.start)
-        renewing = asyncio.create_task(_renew(owner, keeper, store, clock))
-        try:
+        async with _present(owner, store, clock):
             yield App(
                 settings=settings,
                 store=store,
@@ -110,16 +105,30 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
                 alarm=_alarm(settings, store, owner, clock, fetcher, publics),
                 stop=asyncio.Event(),
             )
-        finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
-            await asyncio.to_thread(owner.close)
     finally:
         for public in publics.values():
             await public.channel.aclose()
         await fetcher.aclose()
         await looker.aclose()
         store.close()
+
+
+@asynccontextmanager
+async def _present(owner: Owner, store: Store, clock: Clock) -> AsyncIterator[None]:
+    """This process is there for the others while the body runs: it has a lease, and a clock that can be believed."""
+    keeper = Timekeeper(store, clock)
+    await asyncio.to_thread(owner.open)
+    try:
+        await _notice_restored(store, clock)
+        await asyncio.to_thread(keeper.start)
+        renewing = asyncio.create_task(_renew(owner, keeper, store, clock))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+    finally:
+        await asyncio.to_thread(owner.close)
 
 
 async def _notice_restored(store: Store, clock: Clock) -> None:
@@ -134,13 +143,13 @@ async def _notice_restored(store: Store, clock: Clock) -> None:
 def agreement(settings: Settings, key: bytes) -> str:
     """What every machine on one database must be told alike, a line for each thing.
 
-    Else channels would go live and back with each pass, slots be filled twice, and links of one machine's letters be
-    unknown to the other. Of the secret it holds too little to guess it.
+    Else channels would go live and back with each pass, slots be filled twice, a letter's copies differ, and links of
+    one machine's letters be unknown to the other. Of the secret it holds too little to guess it.
     """
     channels = [f"{name} {'live' if live else 'in rehearsal'}" for name, live in sorted(settings.channels.items())]
     digests = [f"{digest.name} at {digest.schedule!r}" for digest in settings.digests]
-    zone = f"site.timezone {settings.site.timezone}"
-    return "\n".join([*channels, *digests, zone, f"secret of mark {blake2b(key, digest_size=2).hexdigest()}"])
+    keys = [f"site.timezone {settings.site.timezone}", f"web.public_url {settings.web.public_url}"]
+    return "\n".join([*channels, *digests, *keys, f"secret of mark {blake2b(key, digest_size=2).hexdigest()}"])
 
 
 async def _renew(owner: Owner, keeper: Timekeeper, store: Store, clock: Clock) -> None:

@@ -68,6 +68,7 @@ def worker(context: typer.Context) -> None:
 
 
 async def _once(session: Session) -> int:
+    from syndicate.alarm import watch
     from syndicate.app import open_app
     from syndicate.cli.progress import progress, stop_on_signals
     from syndicate.pipeline import run_pass

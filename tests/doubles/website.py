@@ -17,6 +17,7 @@ class Asked:
     method: str
     path: str
     headers: dict[str, str]  # lower-case names
+    body: bytes = b""
 
 
 @dataclass
@@ -36,7 +37,9 @@ class Website:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, path, _ = head[0].split(" ")
         lines = (line.partition(":") for line in head[1:] if line)
-        self.asked.append(Asked(method, path, {name.lower(): value.strip() for name, _, value in lines}))
+        headers = {name.lower(): value.strip() for name, _, value in lines}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        self.asked.append(Asked(method, path, headers, body))
         page = self.pages.get(f"{method} {path}", self.pages.get(path, said(404)))
         if callable(page):
             await page(writer)
