@@ -204,8 +204,14 @@ def cancel(connection: Connection, delivery: int) -> str:
 
 
 def resolve(connection: Connection, delivery: int, url: str | None, now: datetime) -> str:
-    """A person says what became of it: there (with its address), or not there."""
+    """A person says what became of it: there (with its address), or not there; of a mailing, its letters in doubt."""
     row = _row(connection, delivery)
+    if row.channel == letters.CHANNEL and row.payload:
+        count = letters.resolve_doubt(connection, delivery, now, sent=url is not None)
+        if not count:
+            raise UsageError(f"delivery {delivery} has no letter in doubt")
+        again = "sent" if url else f"failed; `syndicate deliveries retry {delivery}` sends them"
+        return f"{count} letters of delivery {delivery} are {again}"
     if row.state not in ("unknown", "held"):
         raise UsageError(f"delivery {delivery} is {row.state}: only unknown and by-hand ones are resolved")
     if url is None:

@@ -308,7 +308,10 @@ def resolve_doubt(connection: Connection, delivery: int, now: datetime, *, sent:
         update(letters).where(letters.c.delivery == delivery, letters.c.state == "unknown").values(said)
     ).rowcount
     if count and connection.scalar(select(deliveries.c.people).where(deliveries.c.id == delivery)) is not None:
-        retention.recount(connection, delivery)
+        state, reason = _ending(retention.recount(connection, delivery))
+        values = {"state": state, "reason": reason, "sent_at": now if state == "sent" else None}
+        failed = and_(deliveries.c.id == delivery, deliveries.c.state == "failed")
+        connection.execute(update(deliveries).where(failed).values(values))
     return count
 
 

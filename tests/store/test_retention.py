@@ -11,12 +11,14 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from syndicate.delivery import LetterSettlement, LetterState
+from syndicate.errors import UsageError
 from syndicate.mail import tidy
 from syndicate.store import deliveries, freezing, letters, retention, stories, subscribers
 from syndicate.store.database import Store
 from syndicate.store.schema import attempts, letters_past, settings
 from syndicate.store.schema import deliveries as mailings
 from syndicate.store.schema import letters as at_hand
+from syndicate.subscriber import State
 from tests.doubles.clock import StillClock
 from tests.store.conftest import Database
 from tests.store.rows import (
@@ -217,14 +219,17 @@ def test_a_mailing_that_ended_before_there_were_sums_is_counted_when_it_moves(st
 # --- doubts and a person's word ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("sent", "people"), [(True, {"sent": 3}), (False, {"failed": 2, "sent": 1})])
-def test_a_person_says_what_became_of_letters_in_doubt(store: Store, sent: bool, people: dict[str, int]) -> None:
-    delivery = mailed(store, SENT, LetterState.UNKNOWN, LetterState.UNKNOWN)
+@pytest.mark.parametrize(("url", "people"), [("https://x.test/1", {"sent": 2}), (None, {"failed": 2})])
+def test_a_person_says_what_became_of_letters_in_doubt(store: Store, url: str | None, people: dict[str, int]) -> None:
+    delivery = mailed(store, LetterState.UNKNOWN, LetterState.UNKNOWN)
     assert store.read_now(retention.in_doubt) == {delivery: 2}
-    assert store.write_now(letters.resolve_doubt, delivery, NOON, sent=sent) == 2
+    assert mailing_row(store, delivery).state == "failed"
+    assert store.write_now(deliveries.resolve, delivery, url, NOON).startswith(f"2 letters of delivery {delivery} are ")
     assert store.read_now(retention.in_doubt) == {}
     assert store.read_now(letters.counts) == recounted(store) == people
-    assert store.write_now(letters.resolve_doubt, delivery, NOON, sent=sent) == 0
+    assert mailing_row(store, delivery).state == ("sent" if url else "failed")
+    with pytest.raises(UsageError, match="no letter in doubt"):
+        store.write_now(deliveries.resolve, delivery, url, NOON)
 
 
 # --- one person -------------------------------------------------------------------------------------------------------
@@ -287,7 +292,7 @@ def test_what_comes_in_of_somebody_who_was_erased_meanwhile_is_not_noted(store: 
 def test_of_who_was_erased_only_what_keeps_him_out_is_told(store: Store) -> None:
     mailed(store, SENT)
     found = person(store, "p0@example.net")
-    store.write_now(subscribers.leave, found["id"], subscribers.State.UNSUBSCRIBED, "x", SECRET, NOON)
+    store.write_now(subscribers.leave, found["id"], State.UNSUBSCRIBED, "x", SECRET, NOON)
     store.write_now(subscribers.erase, "p0@example.net")
     assert everything(store, "p0@example.net") == {
         "email": "p0@example.net",
