@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -11,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from syndicate.store.database import house_of, open_store
 from tests.acceptance.newsroom import Newsroom
 from tests.doubles.linkedin import LinkedInDouble
+from tests.doubles.postgres import Postgres
 from tests.doubles.smtp import SmtpDouble
 from tests.doubles.website import Website, website
 
@@ -79,17 +82,30 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site.database
 
 
+@pytest.fixture(scope="session")
+def empty_on_postgres(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Name of a database on the server as the program has made it."""
+    name = postgres.create()
+    open_store(house_of(postgres.url(name), tmp_path_factory.mktemp("empty")), upgrade=True).close()
+    return name
+
+
 @pytest.fixture
-def newsroom(tmp_path: Path, empty_database: Path) -> Callable[..., Newsroom]:
-    """Makes a newsroom in a folder of this test, with a database that is empty."""
+def newsroom(tmp_path: Path, empty_database: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Newsroom]]:
+    """Makes a newsroom in a folder of this test, with a database that is empty: SQLite's, or on a PostgreSQL."""
+    with contextlib.ExitStack() as until_the_end:
 
-    def begin(**settings: Any) -> Newsroom:
-        site = Newsroom(tmp_path / "site", **settings)
-        site.data.mkdir()
-        shutil.copyfile(empty_database, site.database)
-        return site
+        def begin(database: str = "sqlite", **settings: Any) -> Newsroom:
+            if database == "postgresql":
+                server: Postgres = request.getfixturevalue("postgres")
+                url = until_the_end.enter_context(server.database(request.getfixturevalue("empty_on_postgres")))
+                return Newsroom(tmp_path / "site", database={"url": url}, **settings)
+            site = Newsroom(tmp_path / "site", **settings)
+            site.data.mkdir()
+            shutil.copyfile(empty_database, site.database)
+            return site
 
-    return begin
+        yield begin
 
 
 class Site:
