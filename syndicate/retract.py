@@ -20,7 +20,7 @@ from syndicate.desk import Desk
 from syndicate.errors import DeliveryError, InDoubt, Unavailable
 from syndicate.logs import get
 from syndicate.publish import publish_if_changed
-from syndicate.store import retractions
+from syndicate.store import articles, retractions
 from syndicate.store.database import Store
 from syndicate.store.retractions import Standing, Traces
 
@@ -79,6 +79,7 @@ async def retract(
 
 def _rule(connection: Connection, desk: Desk, article: str, who: str, now: datetime) -> list[int]:
     """After this commit nobody begins a post of it, on any machine."""
+    articles.lock(connection)
     cancelled = retractions.withdraw(connection, article)
     desk.rule(connection, [article], "rejected", retractions.RETRACTED, now, who=who)
     return cancelled

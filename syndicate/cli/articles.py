@@ -12,9 +12,12 @@ from syndicate.cli.session import Session, one_of
 from syndicate.errors import UsageError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from syndicate.article import Article
     from syndicate.config import DigestSettings, Settings
 
+NAMED = 20  # articles at most that are named one by one
 STATES = ("ready", "held", "scheduled", "draft", "rejected", "gone")
 
 
@@ -103,7 +106,8 @@ def approve(
 ) -> None:
     """Release held articles and their held deliveries.
 
-    A person's word stands for good, also after the file is edited.
+    A person's word about an article stands for good, also after the file is edited. A post that waits for approval
+    is approved with the text as it is now: an edit holds it again.
     """
     session: Session = context.obj
     if bool(articles) + bool(rule) + everything != 1:
@@ -117,12 +121,14 @@ def approve(
         ids = session.read(catalogue.held_by, rule)
         if everything:
             ids = list(dict.fromkeys([*ids, *session.read(ledger.held_for_approval)]))
-    _rule(session, ids, "approved", None, quiet=quiet)
+    approved = _rule(session, ids, "approved", None, quiet=quiet)
     if not ids:
         session.say(
             f"nothing is held{f' by {rule!r}' if rule else ''}: `syndicate articles --state held` lists what is"
         )
         return
+    for one in approved if len(approved) <= NAMED else ():
+        session.say(f"approved: {one.path} (text {one.hash[:12]})")
     session.say(f"approved: {len(ids)}" + (" (into the feeds only)" if quiet else ""))
 
 
@@ -143,20 +149,27 @@ def reject(
     session.say(f"rejected: {found.path}")
 
 
-def _rule(session: Session, ids: list[str], verdict: str, because: str | None, *, quiet: bool = False) -> None:
+def _rule(session: Session, ids: list[str], verdict: str, because: str | None, *, quiet: bool = False) -> list[Any]:
+    """Rule over articles; returns (id, path, hash) of each, as it was when that was written."""
     from syndicate.app import paces
     from syndicate.desk import Desk
     from syndicate.publish import publish_if_changed
+    from syndicate.store import articles
+
+    def decide(connection: Connection) -> list[Any]:
+        desk.rule(connection, ids, verdict, because, session.clock.now(), quiet=quiet, who=session.who)
+        return articles.texts(connection, ids)
 
     desk = Desk(session.settings, tuple(paces(session.settings)))
     store = session.ledger()
     try:
-        store.write_now(desk.rule, ids, verdict, because, session.clock.now(), quiet=quiet, who=session.who)
+        ruled = store.write_now(decide)
         session.run(publish_if_changed(store, session.settings))
     finally:
         store.close()
     if session.json:
-        session.document([{"id": one, "verdict": verdict} for one in ids])
+        session.document([{"id": one.id, "verdict": verdict, "path": one.path, "text": one.hash} for one in ruled])
+    return ruled
 
 
 def preview(

@@ -288,6 +288,12 @@ def article_of(row: AnyRow) -> Article:
     )  # fmt: skip
 
 
+def texts(connection: Connection, ids: Sequence[str]) -> list[AnyRow]:
+    """(id, path, hash) of articles: the hash tells their text as it is now from every other."""
+    query = select(articles.c.id, articles.c.path, articles.c.hash).where(articles.c.id.in_(ids))
+    return list(connection.execute(query.order_by(articles.c.path)))
+
+
 def get(connection: Connection, article: str) -> Article | None:
     row = connection.execute(select(articles).where(articles.c.id == article)).first()
     return article_of(row) if row else None

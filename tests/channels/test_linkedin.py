@@ -381,6 +381,68 @@ async def test_a_duplicate_of_any_kind_of_post_is_adopted(double: LinkedInDouble
     assert receipt.external_id == f"urn:li:{kind}:714"
 
 
+# --- taking back ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("named_by", ["id", "address"])
+@pytest.mark.parametrize("forgets", [False, True])
+async def test_a_post_is_deleted_and_one_that_is_gone_is_done(
+    double: LinkedInDouble, fetcher: Fetcher, named_by: str, forgets: bool
+) -> None:
+    double.forgets_deleted = forgets
+    linkedin = channel(double, fetcher)
+    receipt = await linkedin.send("linkedin-1", post(linkedin))
+    name = receipt.external_id if named_by == "id" else receipt.url
+    assert name
+    assert (await linkedin.retract(name)).status == 204
+    assert (await linkedin.retract(name)).status == (404 if forgets else 204)
+    assert double.deleted == [receipt.external_id]
+
+
+@pytest.mark.parametrize(
+    ("faults", "error", "words"),
+    [
+        (["403:no"], Refused, "may not delete"),
+        (["404:<html>not here</html>"], Refused, "answered 404"),
+        (["400:{}"], Refused, "answered 400"),
+        (["401:{}"], Unavailable, "answered 401"),
+        (["426:{}"], Unavailable, "answered 426"),
+        (["503:9", "503:9", "503:9"], Unavailable, "answered 503"),
+        (["500-before"] * 3, Unavailable, "answered 500"),
+        (["html-500"] * 3, Unavailable, "answered 500"),
+    ],
+)
+async def test_what_is_not_deleted_says_why(
+    double: LinkedInDouble, fetcher: Fetcher, faults: list[str], error: type[DeliveryError], words: str
+) -> None:
+    linkedin = channel(double, fetcher)
+    await linkedin.send("linkedin-1", post(linkedin))
+    double.deletion_faults.extend(faults)
+    with pytest.raises(error, match=words) as caught:
+        await linkedin.retract(double.posts[0].urn)
+    assert (double.deleted, TOKEN in str(caught.value)) == ([], False)
+
+
+async def test_a_passing_trouble_is_tried_again_at_once(double: LinkedInDouble, fetcher: Fetcher) -> None:
+    linkedin = channel(double, fetcher)
+    await linkedin.send("linkedin-1", post(linkedin))
+    double.deletion_faults.extend(["500-before", "503:1"])
+    assert (await linkedin.retract(double.posts[0].urn)).status == 204
+
+
+@pytest.mark.parametrize("name", ["", "https://www.linkedin.com/feed/", "urn:li:person:abcd1234", "../../x"])
+async def test_what_names_no_post_is_not_asked_for(double: LinkedInDouble, fetcher: Fetcher, name: str) -> None:
+    with pytest.raises(Refused, match="names no post"):
+        await channel(double, fetcher).retract(name)
+    assert double.requests == []
+
+
+async def test_a_channel_that_is_not_live_deletes_nothing(double: LinkedInDouble, fetcher: Fetcher) -> None:
+    with pytest.raises(Unavailable, match="live is false"):
+        await channel(double, fetcher, live=False).retract("urn:li:share:1")
+    assert double.requests == []
+
+
 async def test_a_cancelled_send_stays_cancelled(double: LinkedInDouble, fetcher: Fetcher) -> None:
     double.faults.append("accept-then-hang")
     linkedin = channel(double, fetcher)
