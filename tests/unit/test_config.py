@@ -731,7 +731,6 @@ def test_live_mail_needs_a_sender_of_ones_own_and_a_postal_address(folder, text,
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ('[database]\nurl = "postgresql://u@h/d"', "database.url"),
         ('[feeds]\nhubs = ["https://hub.test"]', "feeds.hubs"),
         ('[feeds]\nadopt = "https://a.test/feed"', "feeds.adopt"),
         ('[email.dkim]\ndomain = "a.test"\nselector = "s"\nkey = "k"', "email.dkim.domain"),
