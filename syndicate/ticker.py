@@ -23,13 +23,22 @@ Job = Callable[[], Awaitable[None]]
 log = get(__name__)
 
 
+def _wall() -> datetime:
+    return datetime.now(UTC)
+
+
 class Ticker:
     """Runs each job every so many seconds; a job that still runs is not started a second time.
 
     `failing` is where it notes the jobs that failed the last time.
     """
 
-    def __init__(self, jobs: Mapping[str, tuple[float, Job]], failing: MutableMapping[str, Failure]) -> None:
+    def __init__(
+        self,
+        jobs: Mapping[str, tuple[float, Job]],
+        failing: MutableMapping[str, Failure],
+        wall: Callable[[], datetime] = _wall,
+    ) -> None:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a job that still runs is no news
         # A second's lateness is APScheduler's default to drop a run for good: late runs happen here, once.
         self._scheduler = AsyncIOScheduler(
@@ -40,6 +49,7 @@ class Ticker:
         self._scheduler.add_listener(self._tell, EVENT_JOB_ERROR)
         self._scheduler.add_listener(self._went_well, EVENT_JOB_EXECUTED)
         self._failing = failing
+        self._wall = wall
         self._watching: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -49,10 +59,10 @@ class Ticker:
 
     async def _watch(self) -> None:
         """The scheduler goes by the wall clock: set back by an hour, it would start nothing for an hour."""
-        last = datetime.now(UTC)
+        last = self._wall()
         while True:
             await asyncio.sleep(STEP)
-            now = datetime.now(UTC)
+            now = self._wall()
             if now < last:
                 log.warning("the clock was set back", by=str(last - now))
                 for job in self._scheduler.get_jobs():

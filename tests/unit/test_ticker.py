@@ -1,0 +1,66 @@
+"""The ticker: what it starts again and again, whatever becomes of a job or of the wall clock."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from syndicate.ticker import Failure, Ticker
+
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+class Counted:
+    def __init__(self) -> None:
+        self.times = 0
+
+    async def __call__(self) -> None:
+        self.times += 1
+
+
+async def times(job: Counted, count: int, within: float = 5) -> None:
+    async with asyncio.timeout(within):
+        while job.times < count:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_clock_that_is_set_back_stops_no_job() -> None:
+    """The scheduler would wait for the moment that it noted by the old time."""
+    wall, job = [NOON], Counted()
+    ticker = Ticker({"hourly": (3600, job)}, {}, wall=lambda: wall[0])
+    ticker.start()
+    await times(job, 1)
+    wall[0] += timedelta(hours=9)
+    await asyncio.sleep(1.2)
+    assert job.times == 1
+    wall[0] -= timedelta(days=1)
+    await times(job, 2)
+    ticker.stop()
+
+
+async def test_a_job_that_fails_is_started_again_and_noted_until_it_works() -> None:
+    class Mended(Counted):
+        async def __call__(self) -> None:
+            await super().__call__()
+            if self.times < 3:
+                raise OSError("no space left")
+
+    failing: dict[str, Failure] = {}
+    job = Mended()
+    ticker = Ticker({"look": (0.05, job)}, failing)
+    ticker.start()
+    await times(job, 2)
+    assert failing["look"].error == "OSError: no space left"
+    await times(job, 4)
+    assert failing == {}
+    ticker.stop()
+
+
+async def test_a_job_is_hurried() -> None:
+    job = Counted()
+    ticker = Ticker({"look": (3600, job)}, {})
+    ticker.start()
+    await times(job, 1)
+    ticker.hurry("look")
+    await times(job, 2)
+    ticker.stop()
