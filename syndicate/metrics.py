@@ -38,7 +38,7 @@ def exposition(counted: Counted) -> bytes:
     return generate_latest(registry)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # the registry looks it up by itself
 class _Collector:
     counted: Counted
 
