@@ -14,7 +14,7 @@ class Counted:
     def __init__(self) -> None:
         self.times = 0
 
-    async def __call__(self) -> None:
+    async def run(self) -> None:
         self.times += 1
 
 
@@ -27,7 +27,7 @@ async def times(job: Counted, count: int, within: float = 5) -> None:
 async def test_a_clock_that_is_set_back_stops_no_job() -> None:
     """The scheduler would wait for the moment that it noted by the old time."""
     wall, job = [NOON], Counted()
-    ticker = Ticker({"hourly": (3600, job)}, {}, wall=lambda: wall[0])
+    ticker = Ticker({"hourly": (3600, job.run)}, {}, wall=lambda: wall[0])
     ticker.start()
     await times(job, 1)
     wall[0] += timedelta(hours=9)
@@ -40,14 +40,14 @@ async def test_a_clock_that_is_set_back_stops_no_job() -> None:
 
 async def test_a_job_that_fails_is_started_again_and_noted_until_it_works() -> None:
     class Mended(Counted):
-        async def __call__(self) -> None:
-            await super().__call__()
+        async def run(self) -> None:
+            await super().run()
             if self.times < 3:
                 raise OSError("no space left")
 
     failing: dict[str, Failure] = {}
     job = Mended()
-    ticker = Ticker({"look": (0.05, job)}, failing)
+    ticker = Ticker({"look": (0.05, job.run)}, failing)
     ticker.start()
     await times(job, 2)
     assert failing["look"].error == "OSError: no space left"
@@ -58,7 +58,7 @@ async def test_a_job_that_fails_is_started_again_and_noted_until_it_works() -> N
 
 async def test_a_job_is_hurried() -> None:
     job = Counted()
-    ticker = Ticker({"look": (3600, job)}, {})
+    ticker = Ticker({"look": (3600, job.run)}, {})
     ticker.start()
     await times(job, 1)
     ticker.hurry("look")
