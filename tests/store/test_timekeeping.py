@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
+from syndicate import config
+from syndicate.app import open_app
 from syndicate.clock import SystemClock
-from syndicate.store import pauses
+from syndicate.errors import SyndicateError
+from syndicate.pipeline import catch_up, look
+from syndicate.store import articles, pauses
 from syndicate.store.database import Store
+from syndicate.store.deliveries import listing
 from syndicate.store.pauses import CLOCK, Gate
 from syndicate.store.schema import deliveries
 from syndicate.store.timekeeping import Timekeeper
@@ -132,3 +138,49 @@ def test_an_empty_ledger_knows_no_time(store: Store) -> None:
     begin(store)
     Machine(store)
     assert why(store) is None
+
+
+# --- what it saves ----------------------------------------------------------------------------------------------------
+
+CONFIG = """
+data = "data"
+[site]
+title = "The Courier"
+url = "https://www.example.org"
+[[sources]]
+path = "content"
+[review]
+min_words = 1
+first_run = "announce"
+settle = "0s"
+delay = "0s"
+[email]
+sender = "News <news@example.net>"
+[[digests]]
+name = "weekly"
+schedule = "0 9 * * FRI"
+[linkedin]
+hours = "00:00-24:00"
+approve = true
+"""
+
+
+async def test_by_a_clock_that_is_ten_years_ahead_nothing_expires_or_is_dated(tmp_path: Path) -> None:
+    (tmp_path / "syndicate.toml").write_text(CONFIG, encoding="utf-8")
+    (tmp_path / "content").mkdir()
+    (tmp_path / "content" / "one.md").write_text("---\ntitle: One\n---\nIt says so.\n", encoding="utf-8")
+    settings = config.load(tmp_path / "syndicate.toml", {})
+    async with open_app(settings, SystemClock.at(NOON), "once") as app:
+        await look(app)
+        before = (app.store.read_now(articles.listing), app.store.read_now(listing))
+        app.store.write_now(pauses.by_fault, CLOCK, "the clock was set ahead", NOON, rest=None)
+    assert [row["state"] for row in before[1]] == ["held"]
+    (tmp_path / "content" / "two.md").write_text("---\ntitle: Two\n---\nIt says more.\n", encoding="utf-8")
+    async with open_app(settings, SystemClock.at(NOON + 3650 * DAY), "once") as app:  # another process, who believes it
+        assert (await look(app)).scanned.files == 0
+        with pytest.raises(SyndicateError, match="the clock was set ahead"):
+            await catch_up(app)
+        assert (app.store.read_now(articles.listing), app.store.read_now(listing)) == before
+        app.store.write_now(pauses.resume, None)
+        assert (await look(app)).scanned.released == 1
+        assert {row["state"] for row in app.store.read_now(listing)} == {"expired", "held"}
