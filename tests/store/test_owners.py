@@ -6,23 +6,26 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select, update
 
+from syndicate.clock import SystemClock
 from syndicate.store.database import Store
 from syndicate.store.owners import LEASE, RENEW, FileLock, Owner
 from syndicate.store.schema import owners
 from tests.doubles.clock import StillClock
-from tests.store.conftest import Database
+from tests.store.conftest import Database, only
 from tests.store.rows import (
     DAY,
     HOUR,
     NOON,
+    SECOND,
     begin,
     claim,
     delivery,
@@ -268,6 +271,20 @@ def test_who_lost_his_own_lease_takes_nothing_back(store: Store, clock: TwoClock
         owner.renew()
         assert owner.take_back() == 0
         assert set(live_with(owner, clock, 2 * WHOLE, far, store=store)) == {0}
+
+
+@only("postgresql")
+def test_all_go_by_the_clock_of_the_server(store: Store) -> None:
+    behind = SystemClock(wall=lambda: time.time() - 2 * DAY.total_seconds())
+    ahead = SystemClock(wall=lambda: time.time() + 2 * DAY.total_seconds())
+    for clock in (behind, ahead):
+        owner = Owner(store, clock, "run")
+        owner.open()
+        assert abs(clock.now() - datetime.now(UTC)) < 5 * SECOND  # the server runs on this machine
+        owner.renew()
+        assert abs(clock.now() - datetime.now(UTC)) < 5 * SECOND
+        assert not clock.jumped()
+        owner.close()
 
 
 # --- does mine stand? -------------------------------------------------------------------------------------------------
