@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, and_, case, exists, func, literal, select, update
-from sqlalchemy.sql.selectable import ScalarSelect
 
 from syndicate.delivery import QUARANTINE, TO_RETRY, LetterSettlement, LetterState
 from syndicate.store import highwater, pauses, retention
@@ -150,7 +149,7 @@ def _claim(
 ) -> dict[int, AnyRow]:
     resting = [key.removeprefix(f"{CHANNEL}:") for key in pauses.resting(connection, f"{CHANNEL}:", now)]
     still_open = exists().where(deliveries.c.id == mailing.delivery, deliveries.c.state == "claimed")
-    due: ScalarSelect[Any] = (
+    picked = (
         select(letters.c.id)
         .where(letters.c.delivery == mailing.delivery, letters.c.due_at <= now, still_open)
         .where(letters.c.state == literal("due", literal_execute=True), letters.c.domain.not_in(resting))
@@ -158,11 +157,11 @@ def _claim(
         .order_by(letters.c.due_at, letters.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
-        .scalar_subquery()
+        .cte("picked")  # so that it is asked once, whatever PostgreSQL believes of the table, and then holds these rows
     )
     rows = connection.execute(
         update(letters)
-        .where(letters.c.state == literal("due", literal_execute=True), letters.c.id.in_(due))
+        .where(letters.c.id.in_(select(picked.c.id)))
         .values(state="claimed", owner=owner, attempts=letters.c.attempts + 1)
         .returning(letters.c.id, letters.c.subscriber, letters.c.attempts, letters.c.domain, letters.c.crashes)
     )
@@ -174,9 +173,8 @@ def _with_people(connection: Connection, mailing: Mailing, group: Mapping[int, A
         subscribers.c.id.in_([row.subscriber for row in group.values()]), subscribers.c.state == "active"
     )
     if mailing.digest is not None:
-        query = query.where(
-            subscribers.c.id.in_(select(subscriptions.c.subscriber).where(subscriptions.c.digest == mailing.digest))
-        )
+        chosen = and_(subscriptions.c.subscriber == subscribers.c.id, subscriptions.c.digest == mailing.digest)
+        query = query.where(exists().where(chosen))  # asked for these few alone, not for the whole digest
     people = {row.id: row for row in connection.execute(query)}
     left = [row.id for row in group.values() if row.subscriber not in people]
     if left:
@@ -367,10 +365,17 @@ def channel_since(connection: Connection) -> datetime | None:
 
 def oldest_due(connection: Connection, now: datetime) -> datetime | None:
     """The moment since which a due letter waits."""
-    oldest: datetime | None = connection.scalar(
-        select(func.min(letters.c.due_at)).where(letters.c.state == "due", letters.c.due_at <= now)
-    )
-    return oldest
+    still_open = select(deliveries.c.id).where(deliveries.c.channel == CHANNEL, deliveries.c.state == "claimed")
+    return oldest_due_of(connection, connection.scalars(still_open).all(), now)
+
+
+def oldest_due_of(connection: Connection, ids: Iterable[int], now: datetime) -> datetime | None:
+    """The same for these deliveries: one step along the index for each, however many letters are due."""
+    le = letters.c
+    due = select(le.due_at).where(le.state == literal("due", literal_execute=True), le.due_at <= now)
+    first = due.order_by(le.due_at, le.id).limit(1)
+    oldest = (connection.scalar(first.where(le.delivery == delivery)) for delivery in ids)
+    return min((moment for moment in oldest if moment), default=None)
 
 
 def failed_since(connection: Connection, moment: datetime) -> dict[int, int]:
