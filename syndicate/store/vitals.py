@@ -105,17 +105,7 @@ def _overdue_letter(connection: Connection, moment: datetime, paused: Collection
     if not open_ones or connection.execute(select(le.id).where(state).limit(1)).first():
         return None
     mine = [row.id for row in open_ones if f"digest:{row.digest}" not in paused]
-    due = le.state == literal("due", literal_execute=True)
-    oldest = (
-        connection.scalar(
-            select(le.due_at)
-            .where(le.delivery == delivery, due, le.due_at <= moment)
-            .order_by(le.due_at, le.id)
-            .limit(1)
-        )
-        for delivery in mine
-    )
-    return min((since for since in oldest if since), default=None)
+    return letters.oldest_due_of(connection, mine, moment)
 
 
 # --- what fell silent -------------------------------------------------------------------------------------------------
