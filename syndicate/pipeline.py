@@ -125,7 +125,6 @@ async def catch_up(app: App) -> Report:
 
 async def _take_in(app: App, now: datetime) -> tuple[Scanned, Published]:
     await note_channels(app, now)
-    await asyncio.to_thread(app.owner.take_back)
     sources, patience = await _own_sources(app)
     scanned = await scan(sources, app.store, app.desk, now, patience=patience)
     await _leave_unread(app, scanned.unread)
@@ -137,9 +136,12 @@ async def _own_sources(app: App) -> tuple[Sequence[Source], timedelta]:
     names = [source.name for source in app.sources]
     me = app.owner
     shared = await app.store.read(scanners.sharing, names, me.id, me.host)
-    if me.what == scanners.DAEMON and (free := takeable(app, shared)):
-        await app.store.write(scanners.take, free, me.id)
+    if me.what == scanners.DAEMON and len(shared.mine) < len(names):
+        await asyncio.to_thread(me.take_back)  # who was killed scans nothing
         shared = await app.store.read(scanners.sharing, names, me.id, me.host)
+        if free := takeable(app, shared):
+            await app.store.write(scanners.take, free, me.id)
+            shared = await app.store.read(scanners.sharing, names, me.id, me.host)
     mine = shared.mine if me.what == scanners.DAEMON else shared.near
     return [source for source in app.sources if source.name in mine], timedelta(0) if shared.alone else _patience(app)
 
