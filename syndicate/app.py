@@ -76,7 +76,7 @@ def secret(settings: Settings) -> bytes:
 async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator[App]:
     """Everything, connected; `what` names this process in the ledger ("run", "send"). Raises SyndicateError.
 
-    A `worker` never fills or upgrades a database: the `run` that it helps does.
+    A `worker` never upgrades a database: the `run` that it helps does.
     """
     store = await asyncio.to_thread(open_ledger, settings, upgrade=what != WORKER)
     key = await asyncio.to_thread(secret, settings)
