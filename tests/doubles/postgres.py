@@ -1,6 +1,6 @@
 """A real PostgreSQL server on 127.0.0.1, from the wheel, which tests may stop, kill and start again.
 
-Its databases are copies of one that was filled once, which is quicker than to fill each.
+A database is made by copying one that was filled once, or by emptying one that was used: both are quicker than filling.
 """
 
 from __future__ import annotations
@@ -30,9 +30,23 @@ SETTINGS = {
     "full_page_writes": "off",
     "max_connections": "200",
     "shared_buffers": "32MB",
-    "autovacuum": "off",
     "log_min_messages": "fatal",
 }
+
+# Deleting is quicker than truncating, which makes new files; keys are off, so that no order matters.
+_RESET = """
+DO $$ DECLARE one record; BEGIN
+    PERFORM set_config('session_replication_role', 'replica', true);
+    FOR one IN SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' LOOP
+        IF one.name = 'settings' THEN DELETE FROM settings WHERE key <> 'ledger';
+        ELSIF one.name <> 'alembic_version' THEN EXECUTE format('DELETE FROM %I', one.name);
+        END IF;
+    END LOOP;
+    FOR one IN SELECT sequencename AS name FROM pg_sequences WHERE schemaname = 'public' LOOP
+        PERFORM setval(one.name::text::regclass, 1, false);
+    END LOOP;
+END $$
+"""
 
 
 class Postgres:
@@ -117,6 +131,11 @@ class Postgres:
 
     def drop(self, name: str) -> None:
         self.say(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def reset(self, name: str) -> None:
+        """Make a filled database as it was when nobody had used it: much quicker than another copy of it."""
+        self.cut(name)
+        self.say(_RESET, name)
 
     def cut(self, name: str) -> int:
         """End every connection to a database, as its keeper may; returns how many there were."""

@@ -5,7 +5,6 @@ Written for every kind of database: the cases ask `database` for stores and know
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -48,17 +47,23 @@ def filled(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def spare(postgres: Postgres, filled: str) -> str:
+    """Name of a database that tests use one after another."""
+    return postgres.create(filled)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """Empty, of either kind."""
-    with contextlib.ExitStack() as until_the_end:
-        url = ""
-        if request.param == "postgresql":
-            postgres: Postgres = request.getfixturevalue("postgres")
-            url = until_the_end.enter_context(postgres.database(request.getfixturevalue("filled")))
-        made = Database(url, tmp_path / "data")
-        until_the_end.callback(made.close)
-        yield made
+    url = ""
+    if request.param == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        postgres.reset(name := request.getfixturevalue("spare"))
+        url = postgres.url(name)
+    made = Database(url, tmp_path / "data")
+    yield made
+    made.close()
 
 
 def only(kind: str) -> pytest.MarkDecorator:

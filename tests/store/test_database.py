@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,14 +46,14 @@ def test_a_reader_cannot_write(store: Store) -> None:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A database without any table."""
-    url = ""
-    postgres: Postgres | None = None
-    if request.param == "postgresql":
-        postgres = request.getfixturevalue("postgres")
-        url = postgres.url(postgres.create())
-    store = Store(house_of(url, tmp_path))
-    yield store
-    store.close()
+    with contextlib.ExitStack() as until_the_end:
+        url = ""
+        if request.param == "postgresql":
+            postgres: Postgres = request.getfixturevalue("postgres")
+            url = until_the_end.enter_context(postgres.database())
+        store = Store(house_of(url, tmp_path))
+        until_the_end.callback(store.close)
+        yield store
 
 
 @pytest.fixture
@@ -118,11 +119,11 @@ def test_opened_again_it_is_at_its_version_and_named_once(database: Database) ->
 # --- refusing ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_newer_schema_is_refused_with_what_to_do(database: Database) -> None:
-    store = database.open()
-    store.write_now(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+def test_a_newer_schema_is_refused_with_what_to_do(stepped: Store) -> None:
+    stepped.write_now(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    stepped.write_now(note, "ledger", "ours")
     with pytest.raises(StoreError, match=r"newer syndicate \(schema 9999\): install that version"):
-        open_store(store.house, upgrade=True)
+        open_store(stepped.house, upgrade=True)
 
 
 def test_a_clash_of_keys_is_no_trouble_of_the_database(store: Store) -> None:

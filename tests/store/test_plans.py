@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
-from syndicate.store import articles, claims, editions, freezing, ledger, letters, retention
+from syndicate.store import (
+    articles,
+    checks,
+    claims,
+    deliveries,
+    editions,
+    freezing,
+    ledger,
+    letters,
+    retention,
+    vitals,
+)
 from syndicate.store.database import Store
 from syndicate.store.schema import metadata
+from tests.store.conftest import Database
 from tests.store.rows import LINKEDIN, MIDNIGHT, NOON, at_once, begin, frozen, join, mailing, planned
 
 SMALL = {"pauses", "channels", "owners", "digests", "sources", "settings"}  # a row for each thing configured
 LARGE = set(metadata.tables) - SMALL
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """SQLite's: PostgreSQL plans by its statistics."""
+    made = Database("", tmp_path / "data")
+    yield made
+    made.close()
 
 
 class Explained:
@@ -36,8 +57,6 @@ class Explained:
 
 @pytest.fixture
 def explained(store: Store) -> Iterator[Explained]:
-    if store._writer.dialect.name != "sqlite":
-        pytest.skip("PostgreSQL plans by its statistics")
     planned(store, 1)
     begin(store, channels=("email",))
     join(store, "ada")
@@ -65,6 +84,12 @@ EVERY_SECOND: dict[str, Callable[[Store], object]] = {
     "how many are due": lambda s: s.read_now(letters.due_count, 2, NOON, 50),
 }
 EVERY_PASS: dict[str, Callable[[Store], object]] = {
+    "since when something is due": lambda s: s.read_now(deliveries.oldest_due, NOON),
+    "whether a channel is quiet": lambda s: s.read_now(vitals.quiet_since, LINKEDIN, NOON),
+    "what is unknown": lambda s: s.read_now(vitals.unknown),
+    "letters in quarantine": lambda s: s.read_now(vitals.quarantined, NOON),
+    "pages that are dead": lambda s: s.read_now(checks.dead_pages, NOON),
+    "what the blast guard holds": lambda s: s.read_now(articles.held_by, "max-new"),
     "files that are known": lambda s: s.read_now(articles.known, "articles"),
     "what to judge again": lambda s: s.read_now(articles.to_judge_again, NOON),
     "whether anything waits": lambda s: s.read_now(ledger.competes, LINKEDIN),
