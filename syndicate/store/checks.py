@@ -149,12 +149,18 @@ def image_address(page: str, stated: str | None) -> str | None:
 
 def dead_pages(connection: Connection, before: datetime) -> tuple[int, str | None]:
     """Pages that are waited for and have not answered since then: how many, and one address."""
-    waiting = and_(checks.c.what == PAGE, checks.c.state != GOOD, checks.c.since <= before, _is_awaited())
-    row = connection.execute(select(func.count(), func.min(checks.c.url)).where(waiting)).one()
+    silent = and_(checks.c.what == PAGE, checks.c.state != GOOD, checks.c.since <= before)
+    waiting = select(func.count(), func.min(checks.c.url)).join_from(
+        articles, checks, checks.c.article == articles.c.id
+    )
+    row = connection.execute(waiting.where(silent, _waits())).one()
     return int(row[0]), row[1]
 
 
 def _is_awaited() -> ColumnElement[bool]:
+    return exists().where(articles.c.id == checks.c.article, _waits())
+
+
+def _waits() -> ColumnElement[bool]:
     """An article that was approved, rejected, withdrawn or removed meanwhile waits for no page."""
-    dark = articles.c.reasons.startswith('["not-live: ', autoescape=True)
-    return exists().where(articles.c.id == checks.c.article, articles.c.state == "scheduled", dark)
+    return and_(articles.c.state == "scheduled", articles.c.reasons.startswith('["not-live: ', autoescape=True))
