@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy import Text as PlainText
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration; a database that states it needs no migration tool (which costs 0.2 s to load)."""
 
 APPLICATION_ID = 0x53594E44
@@ -188,6 +188,22 @@ channels = Table(  # the mutex of pacing, and each channel's baseline
     Column("name", Text, primary_key=True),
     Column("live", Boolean, nullable=False),
     Column("since", UtcTime, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),  # answers in a row that say: the provider is down
+)
+
+tokens = Table(  # logins at providers
+    "tokens",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("sealed", Text, nullable=False),  # encrypted; "" where the token stands in the configuration
+    Column("author", Text),
+    Column("name", Text),
+    Column("scope", Text, nullable=False),
+    Column("obtained_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("refresh_until", UtcTime),
+    Column("renew_at", UtcTime),  # who may refresh it next: claimed by putting it off
+    Column("fingerprint", Text),  # of a configured token that its provider told us about
 )
 
 digests = Table(
