@@ -137,13 +137,12 @@ class Pages:
     # Health and assets
 
     async def healthz(self, request: Request) -> Response:
-        """Whether the program does its work; 503 where it does not.
+        """Whether all is well: 503 while any problem stands, also one that waits for a person.
 
-        A problem that waits for a person leaves it at 200, with `ok` false: whoever starts a program anew that answers
-        503 would only disturb the rest of its work.
+        For who watches. Whoever starts programs anew asks `/readyz`: a dead token is not mended by that.
         """
         health = await self._office.health()
-        return _json(health, ok=bool(health.get("works")))
+        return _json(health, ok=bool(health.get("ok")))
 
     async def readyz(self, request: Request) -> Response:
         """Whether requests can be served."""

@@ -49,7 +49,7 @@ def test_from_cron_the_owner_hears_of_a_problem_once_and_once_when_it_is_over_al
     assert len(mail_server.world) == 2, "nobody else hears of anything"
 
 
-def test_what_waits_for_a_person_is_told_and_does_not_make_the_daemon_unhealthy(
+def test_what_waits_for_a_person_is_red_for_who_watches_and_does_not_make_the_daemon_unready(
     newsroom: Make, linkedin: LinkedInDouble
 ) -> None:
     linkedin.dead[TOKEN] = "revoked"
@@ -59,7 +59,7 @@ def test_what_waits_for_a_person_is_told_and_does_not_make_the_daemon_unhealthy(
         assert healthz(site) == (200, {"ok": True, "works": True, "problems": 0, "oldest_due_seconds": None})
         until(lambda: not healthz(site)[1]["ok"], "the dead token shows", 15)
         status, body = healthz(site)
-        assert (status, body["works"], body["problems"]) == (200, True, 1)
+        assert (status, body["works"], body["problems"]) == (503, True, 1)
         address = f"http://127.0.0.1:{site.port}"
         assert make.http(f"{address}/readyz")[0] == 200
         status, page = make.http(f"{address}/metrics")

@@ -257,9 +257,9 @@ async def test_every_answer_carries_the_headers_browsers_obey(client: httpx.Asyn
 
 @pytest.mark.parametrize(
     ("healthy", "working", "health", "ready"),
-    [(True, True, 200, 200), (False, True, 200, 200), (False, False, 503, 503), (True, False, 503, 503)],
+    [(True, True, 200, 200), (False, True, 503, 200), (False, False, 503, 503), (True, False, 503, 503)],
 )
-async def test_health_is_red_where_the_program_does_not_work(
+async def test_health_is_red_with_any_problem_and_readiness_where_the_program_does_not_work(
     client: httpx.AsyncClient, office: SmallOffice, healthy: bool, working: bool, health: int, ready: int
 ) -> None:
     office.healthy, office.working = healthy, working
