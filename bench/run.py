@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CORPUS = ROOT.parent / "shared" / "corpus" / "magick-news"
 SYNDICATE = (sys.executable, "-m", "syndicate")
 PARTS = (sys.executable, str(ROOT / "bench" / "parts.py"))
+# An installed program has its bytecode beside it, whatever this shell says.
+ENV = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 CONFIG = """\
 [site]
@@ -78,7 +80,7 @@ def spend(command: tuple[str, ...], folder: Path) -> Cost:
     """Run a command to its end. Raises RuntimeError with its last words where it fails."""
     begun = time.perf_counter()
     with tempfile.TemporaryFile() as words:
-        process = subprocess.Popen(command, cwd=folder, stdout=words, stderr=words, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(command, cwd=folder, stdout=words, stderr=words, stdin=subprocess.DEVNULL, env=ENV)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
