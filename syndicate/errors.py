@@ -8,7 +8,8 @@ SyndicateError
 |-- StoreError            the database: locked, full, read-only, foreign, newer
 `-- DeliveryError         one attempt to send
     |-- Refused           never again: the answer is final
-    |-- Unavailable       later: nothing was accepted for certain (`retry_after`, `pauses`)
+    |   `-- PictureRefused      not with this picture: nothing was created, without it the post may be taken
+    |-- Unavailable       later: nothing was accepted for certain (`retry_after`, `rests`, `pauses`)
     `-- InDoubt           bytes left and no answer came: nobody knows
 """
 
@@ -84,10 +85,15 @@ class Refused(DeliveryError):
     """The provider said no, and would say so again."""
 
 
+class PictureRefused(Refused):
+    """Nothing was created because of its picture: the same without it may be taken at once."""
+
+
 class Unavailable(DeliveryError):
     """Certainly not accepted; worth another try later.
 
-    `retry_after` is the provider's own wish. `pauses` says what a person must do before anything on this channel
+    `retry_after` is the provider's own wish; with `rests` it is one for everything on this channel (a quota that is
+    used up). `pauses` says what a person must do before anything on this channel
     can go out again (a dead token, a sunset version); the channel is then paused and nobody is failed for it.
     """
 
@@ -98,10 +104,12 @@ class Unavailable(DeliveryError):
         status: int | None = None,
         answer: str = "",
         retry_after: timedelta | None = None,
+        rests: bool = False,
         pauses: str | None = None,
     ) -> None:
         super().__init__(reason, status=status, answer=answer)
         self.retry_after = retry_after
+        self.rests = rests
         self.pauses = pauses
 
 
