@@ -303,7 +303,7 @@ def _connected(town: Town, store: Store, owner: Owner, clock: SystemClock) -> Ap
     assert settings.linkedin is not None and settings.email is not None
     policy = RetryPolicy(retry_for=settings.linkedin.retry_for, repeat_within=REPEAT_WITHIN)
     public = PublicChannel(
-        channel=town.wall, pacing=composition.linkedin_pacing(settings, settings.linkedin), policy=policy
+        channel=town.wall, pacing=pacing_of(settings, settings.linkedin), policy=policy
     )
     post = Mail(
         transport=town.mailbox,
