@@ -278,7 +278,7 @@ async def test_a_duplicate_without_an_earlier_doubt_is_refused_and_named(
     assert double.posts[0].urn in error.reason
 
 
-@pytest.mark.parametrize("fault", ["400:bad", "404:", "405:", "409:conflict", "411:", "413:", "415:", "422:[1, null]"])
+@pytest.mark.parametrize("fault", ["400:bad", "405:", "411:", "413:", "415:", "422:[1, null]"])
 async def test_other_refusals_are_final_whatever_their_body(
     double: LinkedInDouble, fetcher: Fetcher, fault: str
 ) -> None:
@@ -287,6 +287,22 @@ async def test_other_refusals_are_final_whatever_their_body(
     error = await failure(linkedin, post(linkedin))
     assert isinstance(error, Refused)
     assert error.status == int(fault[:3])
+
+
+@pytest.mark.parametrize(("conflicts", "posts"), [(1, 1), (2, 0)])
+@pytest.mark.parametrize("verb", ["send", "reconcile"])
+async def test_a_write_conflict_is_tried_once_more_with_the_same_bytes(
+    double: LinkedInDouble, fetcher: Fetcher, conflicts: int, posts: int, verb: str
+) -> None:
+    double.faults.extend(['409:{"code": "CONFLICT"}'] * conflicts)
+    linkedin = channel(double, fetcher)
+    if posts:
+        assert (await getattr(linkedin, verb)("linkedin-1", post(linkedin))).external_id == double.posts[0].urn
+    else:
+        assert (await failure(linkedin, post(linkedin), verb)).status == 409
+    assert len(double.posts) == posts
+    first, second = double.requests
+    assert first.body == second.body
 
 
 async def test_a_field_that_is_missing_is_refused_with_linkedins_words(

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LinkedIn"]
 
+CONFLICT_PAUSE = 1.0  # seconds
+
 
 class LinkedIn:
     """Posts as one member or organisation. The fetcher is shared and closed by its owner."""
@@ -127,14 +129,16 @@ class LinkedIn:
         token = self._token()
         # Address and API version as configured now, not as frozen: a retired version is mended in the configuration,
         # and a token goes to no host that a stored row names. Only the body makes a post the same.
-        answer = await self._fetcher.request(
-            "POST",
-            f"{self._settings.api_url}/rest/posts",
-            headers=self._headers(payload["headers"], token),
-            content=self._body(payload),
-            repeatable=False,
-        )
+        headers, body = self._headers(payload["headers"], token), self._body(payload)
+        answer = await self._create(headers, body)
+        if answers.is_write_conflict(answer):
+            await self._clock.sleep(CONFLICT_PAUSE)
+            answer = await self._create(headers, body)
         return answer, token
+
+    async def _create(self, headers: Mapping[str, str], body: bytes) -> Answer:
+        url = f"{self._settings.api_url}/rest/posts"
+        return await self._fetcher.request("POST", url, headers=headers, content=body, repeatable=False)
 
     def _token(self) -> str:
         token = self._settings.access_token.reveal().strip()
