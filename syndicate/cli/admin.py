@@ -67,7 +67,7 @@ def upgrade(context: typer.Context) -> None:
     session: Session = context.obj
     from syndicate.store.database import open_ledger
 
-    store = open_ledger(session.settings, upgrade=True)
+    store = open_ledger(session.settings, upgrade=True, told=True)
     store.close()
     session.say(f"{store.where} is of this version")
     if session.json:
@@ -123,7 +123,7 @@ def restore(context: typer.Context, file: Annotated[Path, typer.Argument(metavar
     if not file.is_file():
         raise UsageError(f"there is no file {file}: name a backup")
     kept = house(session.settings).restore(file, f"replaced-{session.clock.now():%Y%m%dT%H%M%S}")
-    store = open_ledger(session.settings, upgrade=True)
+    store = open_ledger(session.settings, upgrade=True, told=True)
     try:
         behind = store.write_now(highwater.pause_if_behind, store.high_water.read(), session.clock.now())
     finally:

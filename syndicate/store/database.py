@@ -46,6 +46,8 @@ class House(Protocol):
     """Where what belongs to it on this machine lies: the high-water mark, the owners' locks."""
     writers: int
     """Transactions that may write at once."""
+    shared: bool
+    """Whether programs on other machines may be at work in it, so that its tables are changed when told alone."""
 
     def engine(self, *, writes: bool) -> Engine:
         """Connections for one purpose; readers' cannot write."""
@@ -230,13 +232,15 @@ def house(settings: Settings) -> House:
     return house_of(settings.database.url.reveal(), settings.data)
 
 
-def open_ledger(settings: Settings, *, upgrade: bool = False) -> Store:
+def open_ledger(settings: Settings, *, upgrade: bool = False, told: bool = False) -> Store:
     """Open the database that a configuration names. Raises StoreError."""
-    return open_store(house(settings), upgrade=upgrade)
+    return open_store(house(settings), upgrade=upgrade, told=told)
 
 
-def open_store(house: House, *, upgrade: bool) -> Store:
+def open_store(house: House, *, upgrade: bool, told: bool = False) -> Store:
     """Open a database; an empty one is filled, an older one upgraded (after a backup) if `upgrade`.
+
+    One that others share is upgraded only where a person `told` so.
 
     Raises StoreError: newer than the program, somebody else's, locked, read-only, not a database, too old.
     """
@@ -248,26 +252,32 @@ def open_store(house: House, *, upgrade: bool) -> Store:
     if found == HEAD:
         return Store(house)
     if found is None:
-        store = Store(house)
-        store.write_now(_fill, house)
-        return store
+        return _with_tables(house, _fill)
     from syndicate.store import migrate  # loads the migration tool
 
     if not migrate.known(found):
         raise StoreError(
             f"{house.where} was written by a newer syndicate (schema {found}): install that version or newer"
         )
-    if not upgrade:
+    if not upgrade or (house.shared and not told):
         raise StoreError(f"{house.where} has an older schema ({found}): run `syndicate db upgrade`")
     house.keep()
+    return _with_tables(house, migrate.upgrade)
+
+
+def _with_tables(house: House, make: Callable[[Connection, Callable[[Connection], None]], None]) -> Store:
     store = Store(house)
-    store.write_now(migrate.upgrade, house.prepare)
+    try:
+        store.write_now(make, house.prepare)
+    except BaseException:
+        store.close()
+        raise
     return store
 
 
-def _fill(connection: Connection, house: House) -> None:
+def _fill(connection: Connection, prepare: Callable[[Connection], None]) -> None:
     """Tables, and a name of its own, so that a copy restored beside another's traces can be told."""
-    house.prepare(connection)
+    prepare(connection)
     if inspect(connection).has_table("alembic_version"):
         return  # another process was quicker
     fill(connection)

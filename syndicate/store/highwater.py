@@ -11,7 +11,7 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Integer, Text, cast, delete, select, update
+from sqlalchemy import BigInteger, Connection, Text, cast, delete, select, update
 
 from syndicate.store import pauses
 from syndicate.store.schema import channels, deliveries, digests, letters, settings, sources
@@ -65,7 +65,7 @@ def ledger(connection: Connection) -> str:
 def begun(connection: Connection) -> int:
     """Count one more attempt, or group of letters, in the transaction that begins it; returns the count."""
     raised = update(settings).where(settings.c.key == _KEY).values(
-        value=cast(cast(settings.c.value, Integer) + 1, Text)
+        value=cast(cast(settings.c.value, BigInteger) + 1, Text)
     )  # fmt: skip
     count = connection.scalar(raised.returning(settings.c.value))
     if count is None:

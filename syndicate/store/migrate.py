@@ -27,10 +27,10 @@ def known(version: str) -> bool:
     return version in {step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
-def upgrade(connection: Connection, prepare: Callable[[Connection], None]) -> None:
+def upgrade(connection: Connection, prepare: Callable[[Connection], None], to: str = "head") -> None:
     """Carry out all missing steps in the caller's one transaction: a kill leaves the old schema or the new one."""
     prepare(connection)
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
     crashpoint("migrate.step")

@@ -61,6 +61,7 @@ class Postgres:
     """One database of a server; `data` is this machine's folder for what lies beside it."""
 
     writers = 4
+    shared = True
 
     def __init__(self, url: str, data: Path) -> None:
         self._url = _parsed(url)

@@ -42,6 +42,7 @@ class Sqlite:
     """One file; `faulty` says that this SQLite may damage it unless one connection at a time brings its log home."""
 
     writers = 1
+    shared = False
 
     def __init__(self, path: Path, *, faulty: bool | None = None) -> None:
         self.path = path
