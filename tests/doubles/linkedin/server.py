@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -10,12 +11,23 @@ from dataclasses import dataclass
 from typing import Self
 
 from tests.doubles.linkedin import wire
+from tests.doubles.linkedin.knobs import Knobs
+from tests.doubles.linkedin.quota import Quota
 from tests.doubles.linkedin.wire import Handler, Refusal, Reply, Request, json_reply
 
 AUTHOR = "urn:li:person:abcd1234"
 TOKEN = "AQ-double-token-5f2c"
 MEMBER = frozenset({"openid", "profile", "w_member_social"})
+APP = "our-app"
+ORGANISATION = "urn:li:organization:2414183"  # where our member is an administrator
+FOREIGN_ORGANISATION = "urn:li:organization:1337"  # where he is nobody
+POSTING_ROLES = ("ADMINISTRATOR", "DIRECT_SPONSORED_CONTENT_POSTER", "CONTENT_ADMIN")
 VERSIONS = tuple(f"2026{month:02}" for month in range(1, 10))
+SUNSETS = {  # when a version dies, as announced on 2026-09-19
+    "202510": "2026-10-15", "202511": "2026-11-16", "202601": "2027-01-15", "202602": "2027-02-15",
+    "202603": "2027-03-16", "202604": "2027-04-15", "202605": "2027-05-15", "202606": "2027-06-15",
+    "202607": "2027-07-15", "202608": "2027-08-17", "202609": "2027-09-15",
+}  # fmt: skip
 DEAD = {
     "expired": (65602, "EXPIRED_ACCESS_TOKEN", "The token used in the request has expired"),
     "revoked": (65601, "REVOKED_ACCESS_TOKEN", "The token used in the request has been revoked by the user"),
@@ -28,6 +40,8 @@ class Token:
 
     scope: frozenset[str] = MEMBER
     expires_at: float = float("inf")  # seconds since 1970
+    member: str = AUTHOR  # whose it is
+    app: str = APP
 
 
 class Server:
@@ -48,9 +62,13 @@ class Server:
     ) -> None:
         self.author = author
         self.token = token
-        self.tokens: dict[str, Token] = {token: Token()}
+        self.tokens: dict[str, Token] = {token: Token(member=author)}
         self.dead: dict[str, str] = {}  # token -> "expired" or "revoked"
+        self.roles = {(author, ORGANISATION): "ADMINISTRATOR"}  # (member, organisation) -> what he is there
         self.versions = frozenset(versions)
+        self.sunsets: dict[str, float] = {}  # version -> when it dies; none by itself: tests outlive every version
+        self.quota = Quota()
+        self.knobs = Knobs()
         self.clock = clock
         self.routes: dict[tuple[str, str], Handler] = {}
         self.requests: list[Request] = []
@@ -157,14 +175,28 @@ class Server:
             raise Refusal(json_reply(401, serviceErrorCode=number, code=code, message=message))
         return known
 
+    def admit(self, request: Request, endpoint: str) -> Token:
+        """Token, version and quota, in this order (which one LinkedIn looks at first is unknown)."""
+        token = self.check_token(request.headers.get("authorization", ""))
+        self.check_version(request.headers)
+        self.quota.spend(endpoint, token.member, token.app, self.clock())
+        return token
+
+    def may_act(self, token: Token, author: str) -> bool:
+        """Whether the token's member is this author, or may post for it."""
+        if author.startswith("urn:li:organization:"):
+            return self.roles.get((token.member, author)) in POSTING_ROLES
+        return author == token.member
+
     def check_version(self, headers: Mapping[str, str]) -> None:
         version = headers.get("linkedin-version")
         if version is None:
             words = "A version must be present. Please specify a version by adding the Linkedin-Version header."
             raise Refusal(json_reply(400, code="VERSION_MISSING", message=words))
-        if version not in self.versions:
+        if version not in self.versions or self.sunsets.get(version, float("inf")) <= self.clock():
+            status = 426 if re.fullmatch(r"\d{6}", version) else self.knobs.malformed_version
             words = f"Requested version {version}01 is not active"
-            raise Refusal(json_reply(426, code="NONEXISTENT_VERSION", message=words))
+            raise Refusal(json_reply(status, code="NONEXISTENT_VERSION", message=words))
         if headers.get("x-restli-protocol-version") != "2.0.0":
             raise Refusal(
                 json_reply(400, code="ILLEGAL_ARGUMENT", message="Protocol version 1.0 is not supported here")
