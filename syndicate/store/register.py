@@ -108,7 +108,7 @@ class Register:
         self._load("path", {file.path for file in files}, here, STANDS)
         self._load("guid", {file.manuscript.guid for file in files if file.manuscript.guid}, here)
         self._load("hash", {file.hash for file in files}, here)
-        if missing:
+        if missing or self._has_gone(here):
             self._load("slug", {file.manuscript.slug for file in files}, here)
         self._load("id", {_numbered_id(file.source, file.path, 0) for file in files})
         lost = set(missing)
@@ -135,11 +135,18 @@ class Register:
         if away:
             return min(away, key=lambda row: row.state == "gone"), "hash"
         stated = said.published or said.created
-        if lost and stated:
-            for row in self._with("slug", said.slug, source):
-                if row.id in lost and _is_same_date(row.stated, stated):
-                    return row, "slug and date"
+        for row in self._with("slug", said.slug, source):
+            if row.id not in lost and row.state != "gone":
+                continue
+            if stated and _is_same_date(row.stated, stated):
+                return row, "slug and date"
+            if not stated and not row.stated and row.path == file.path and _is_titled(row, said):
+                return row, "path and title"
         return None, "new"
+
+    def _has_gone(self, here: ColumnElement[bool]) -> bool:
+        query = select(articles.c.id).where(articles.c.state == literal_column("'gone'"), here).limit(1)
+        return self.connection.execute(query).first() is not None
 
     def _displace(self, here: Standing | None, by: Standing) -> None:
         if here is not None and here.id != by.id:
@@ -214,6 +221,12 @@ class Register:
 @lru_cache(maxsize=2_000)  # each is asked for twice
 def _numbered_id(source: str, path: str, count: int) -> str:
     return str(uuid5(NAMESPACE, f"{source}\n{path}" + (f"\n{count}" if count else "")))
+
+
+def _is_titled(row: Standing, said: Manuscript) -> bool:
+    from syndicate.review import title_key  # patterns that most passes have no use for
+
+    return row.title_key == title_key(said.title)
 
 
 def _as_now(file: File, article: str, row: Standing | None, now: datetime) -> Standing:

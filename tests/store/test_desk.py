@@ -158,6 +158,32 @@ async def test_a_deleted_and_restored_file_is_the_same_article(room: Room) -> No
     assert room.owed() == {"a.md": "waiting"}
 
 
+@pytest.mark.parametrize(
+    ("before", "path", "after", "is_same"),
+    [
+        ({"slug": "stays", "date": "2026-11-20"}, "elsewhere.md", {"slug": "stays", "date": "2026-11-20"}, True),
+        ({"date": "2026-11-20"}, "a.md", {"date": "2026-11-20"}, True),
+        ({"date": "2026-11-20"}, "a.md", {"date": "2026-11-21"}, False),
+        ({"slug": "stays"}, "a.md", {"slug": "stays"}, True),
+        ({"slug": "stays"}, "elsewhere.md", {"slug": "stays"}, False),
+        ({}, "a.md", {"date": "2026-11-20"}, False),
+    ],
+)
+async def test_what_comes_back_corrected_is_told_by_its_slug_and_date_and_not_announced_again(
+    room: Room, before: dict[str, str], path: str, after: dict[str, str], is_same: bool
+) -> None:
+    room.write("a.md", "Told once", **before)
+    await room.scan()
+    first = room.article("a.md").id
+    room.remove("a.md")
+    await room.scan(HOUR)
+    await room.scan(HOUR)
+    room.write(path, "Told once", text="Corrected.", **after)
+    done = await room.scan(40 * DAY)
+    assert (room.article(path).id == first) is is_same
+    assert done.released == (0 if is_same else 1)
+
+
 async def test_another_text_at_a_path_that_was_given_up_is_another_article(room: Room) -> None:
     room.write("a.md", "Old")
     await room.scan()
@@ -742,3 +768,22 @@ async def test_a_scan_that_dies_in_its_transaction_leaves_nothing_half_done(room
     room.desk = usual
     await room.scan()
     assert room.owed() == {"a.md": "waiting"}
+
+
+async def test_whatever_is_long_in_a_file_is_taken_in_and_known_again(room: Room) -> None:
+    """A tree of PostgreSQL's refuses what is longer than 2,704 bytes when it is packed, and with it the whole scan."""
+    long = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(5_000))
+    deep = "/".join(long[start : start + 80] for start in range(0, 1200, 80))
+    room.write("a.md", long, id=long, slug=long)
+    room.write("b.md", f"{long} and more", id=f"{long}2", slug=f"{long}2")
+    room.write(f"{deep}/c.md", "Deep")
+    room.write(f"{deep}/d.md", "Deeper")
+    await room.scan(HOUR)
+    known = {one.id for one in room.all().values()}
+    assert len(known) == 4
+    assert room.states()["a.md"] == "ready"
+    room.move("a.md", "moved.md")
+    await room.scan(HOUR)
+    await room.scan(HOUR)
+    assert {one.id for one in room.all().values() if one.state != "gone"} == known
+    assert "moved.md" in room.states()
