@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from hashlib import blake2b
 from urllib.parse import quote, urljoin, urlsplit
+
+LONGEST_COMPARED = 200  # characters
 
 
 class State(StrEnum):
@@ -36,6 +39,7 @@ class Manuscript:
     tags: tuple[str, ...] = ()
     cta: str = ""
     hero_image: str | None = None
+    hero_alt: str = ""  # what is to be seen on it, for those who do not see it
     published: str | None = None
     created: str | None = None
     guid: str | None = None  # `id` or `guid` of the front matter
@@ -48,6 +52,15 @@ class Manuscript:
     words: int = 0
     body: str = ""
     repairs: tuple[str, ...] = ()  # "line 3: title: unescaped apostrophe"
+
+
+def compared(text: str) -> str:
+    """A text that is only ever compared, at a length that every index keeps: for a long one stands its digest."""
+    return (
+        text
+        if len(text) <= LONGEST_COMPARED
+        else blake2b(text.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

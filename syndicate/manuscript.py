@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from syndicate import stated
-from syndicate.article import Manuscript
+from syndicate.article import Manuscript, compared
 from syndicate.frontmatter import FrontMatter, decode, parse
 from syndicate.markdown import count_words
 
@@ -38,6 +38,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "heroImage", "hero", "image", "cover", "coverImage", "featured_image", "feature_image", "featured", "banner",
         "thumbnail", "ogImage", "og.image", "social_image", "excerpt_image", "header.teaser", "header.image",
         "header.og_image", "images", "seo.image", "metadata.image",
+    ),
+    "hero_alt": (
+        "heroImageAlt", "heroAlt", "hero.alt", "imageAlt", "image.alt", "coverAlt", "cover.alt", "coverImageAlt",
+        "coverImage.alt", "featured_image_alt", "feature_image_alt", "banner.alt", "thumbnail.alt",
     ),
     "published": (
         "publish_date", "published_at", "published_date", "published_on", "date_published", "published", "pubDate",
@@ -105,9 +109,10 @@ def read(raw: bytes, path: str, zone: ZoneInfo) -> Manuscript:
         tags=file.tags(),
         cta=file.line("cta"),
         hero_image=file.hero_image(),
+        hero_alt=file.line("hero_alt"),
         published=file.when("published") or file.day_in_path(),
         created=file.when("created"),
-        guid=file.line("guid") or None,
+        guid=compared(file.line("guid")) or None,
         slug=file.slug(title),
         link=file.link(),
         draft=file.draft(),

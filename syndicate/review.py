@@ -12,7 +12,7 @@ from datetime import UTC, datetime, time, tzinfo
 from typing import Protocol
 
 from syndicate import junk
-from syndicate.article import Manuscript, State
+from syndicate.article import Manuscript, State, compared
 from syndicate.manuscript import NAMES
 from syndicate.markdown import count_words, cut, folded_words
 
@@ -49,7 +49,7 @@ class Judgement:
 
 def title_key(title: str) -> str:
     """What makes two titles the same: case-folded words under NFKC, punctuation and white space aside."""
-    return folded_words(title)
+    return compared(folded_words(title))
 
 
 def judge(

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from syndicate import markdown, markup, stated
-from syndicate.article import Manuscript
+from syndicate.article import Manuscript, compared
 from syndicate.errors import SourceError
 from syndicate.sources.feedtext import LONGEST_NAME, MOST, MOST_CHILDREN, decoded, legal, one_line, tidied
 
@@ -103,7 +103,7 @@ def _item(said: _Stated, guid: str, base: str, notes: list[str]) -> FeedItem:
             tags=said.tags,
             hero_image=image,
             published=published,
-            guid=guid,
+            guid=compared(guid),
             slug=_slug(link, said.title),
             link=link,
             words=words,

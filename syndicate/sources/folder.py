@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from hashlib import blake2b
 from pathlib import Path
 from stat import S_ISREG
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from syndicate.config import SourceSettings
 from syndicate.errors import ContentError, SourceError
 
 LARGEST = 5_000_000  # bytes; a text is never that long
+LONGEST_PATH = 1_000  # bytes; a longer one is no key of any index
 _READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # never waits for the other end of a pipe in a file's place
 _SKIPPED_FOLDERS = {"node_modules", "__pycache__"}
 
@@ -73,7 +75,7 @@ class Folder:
             return
         if not S_ISREG(stat.st_mode):  # a pipe would keep its reader waiting
             return
-        if path.isascii() or _as_text(path) == path:
+        if (path.isascii() and len(path) <= LONGEST_PATH) or _as_text(path) == path:
             found[path] = Seen(_print_of(stat), stat.st_size, stat.st_mtime)
         else:
             found[_as_text(path)] = Seen(_print_of(stat), stat.st_size, stat.st_mtime, path)
@@ -109,8 +111,11 @@ def _print_of(stat: os.stat_result) -> str:
 
 
 def _as_text(path: str) -> str:
-    """The bytes of a name that are no UTF-8 are written as `\\xe9`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """The bytes of a name that are no UTF-8 are written as `\\xe9`; of a very long path its begin and a digest."""
+    raw = os.fsencode(path)
+    if len(raw) > LONGEST_PATH:
+        return f"{_as_text(os.fsdecode(raw[:200]))}…{blake2b(raw, digest_size=16).hexdigest()}"
+    return raw.decode("utf-8", "backslashreplace")
 
 
 def _pattern(include: tuple[str, ...], exclude: tuple[str, ...]) -> Callable[[str], object]:

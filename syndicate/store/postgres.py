@@ -210,7 +210,9 @@ class Postgres:
         environment = os.environ | ({"PGPASSWORD": str(password)} if password else {})
 
         def call(*line: str, words: str | None = None, failing: str = "") -> str:
-            done = subprocess.run(line, env=environment, input=words, capture_output=True, text=True, check=False)  # noqa: S603
+            done = subprocess.run(  # noqa: S603 - no shell, and no word of a stranger
+                line, env=environment, input=words, capture_output=True, text=True, check=False
+            )
             if done.returncode:
                 raise StoreError(failing or f"{line[0]} failed: {done.stderr.strip()[-500:]}")
             return done.stdout

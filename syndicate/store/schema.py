@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
 from sqlalchemy import (
-    TIMESTAMP,
     BigInteger,
     Boolean,
     Column,
     Connection,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -21,52 +16,14 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy import Text as PlainText
-from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from syndicate.store.values import Key, Text, UtcTime
 
 HEAD = "0003"
 """The newest migration; a database that states it needs no migration tool (which costs 0.2 s to load)."""
 
 APPLICATION_ID = 0x53594E44
 """"SYND", in the SQLite file's header: tells our database from somebody else's."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-class Text(TypeDecorator[str]):
-    """Text from anywhere: a NUL, which PostgreSQL does not keep, becomes U+FFFD."""
-
-    impl = PlainText
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return value.replace("\0", "\ufffd") if value is not None and "\0" in value else value
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """Aware moments: timestamptz on PostgreSQL, whole microseconds on SQLite (REAL would lose them)."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        if dialect.name == "postgresql":
-            return dialect.type_descriptor(TIMESTAMP(timezone=True))
-        return dialect.type_descriptor(BigInteger())
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None or dialect.name == "postgresql":
-            return value
-        return (value - _EPOCH) // _MICROSECOND
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if isinstance(value, datetime):
-            return value.astimezone(UTC)
-        return _EPOCH + timedelta(microseconds=value)
-
 
 metadata = MetaData(
     naming_convention={
@@ -77,11 +34,9 @@ metadata = MetaData(
     }
 )
 
-Key = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts only INTEGER PRIMARY KEY by itself
-
 
 def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """An index over some rows. `postgres` tells PostgreSQL's the same: naming that dialect here would load it."""
+    """An index over some rows. `postgres` tells its own the same: naming that dialect here would load it."""
     return Index(name, *columns, unique=unique, sqlite_where=text(where), info={"where": where})
 
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from syndicate.store.schema import UtcTime
+from syndicate.store.values import UtcTime
 
 revision: str = "0001"
 down_revision: str | None = None

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from syndicate.store.schema import Key, UtcTime
+from syndicate.store.values import Key, UtcTime
 
 revision: str = "0002"
 down_revision: str | None = "0001"
