@@ -60,8 +60,6 @@ class Story:
     edition: int = 1  # of its text
     there: bool = True
     missed: int = 0  # whole passes that did not find it
-    away: bool = False  # since it was deleted no whole pass found it: its path and its text must be as they were, for
-    seen: bool = True  # an article that is gone is known again by its text alone (rule 7); whether a pass read that
 
     @property
     def title(self) -> str:
@@ -164,14 +162,13 @@ class Newsroom(RuleBasedStateMachine):
 
     @step(index=st.integers(0, 9))
     def edit(self, index: int) -> None:
-        if (story := self.some(index, there=True)) and not story.away:
+        if story := self.some(index, there=True):
             story.edition += 1
-            story.seen = False
             self.write(story)
 
     @step(index=st.integers(0, 9))
     def rename(self, index: int) -> None:
-        if (story := self.some(index, there=True)) and not story.away:
+        if story := self.some(index, there=True):
             old = self.town.content / story.path
             story.path = f"moved-{story.path}" if len(story.path) < 30 else f"{story.number}.md"
             old.rename(self.town.content / story.path)
@@ -179,9 +176,9 @@ class Newsroom(RuleBasedStateMachine):
     @precondition(lambda self: sum(not story.there and not story.missed for story in self.stories) < 2)
     @step(index=st.integers(0, 9))
     def delete(self, index: int) -> None:  # three at once would be an outage
-        if (story := self.some(index, there=True)) and story.seen:
+        if story := self.some(index, there=True):
             (self.town.content / story.path).unlink()
-            story.there, story.missed, story.away = False, 0, True
+            story.there, story.missed = False, 0
 
     @step(index=st.integers(0, 9))
     def restore(self, index: int) -> None:
@@ -338,8 +335,6 @@ class Newsroom(RuleBasedStateMachine):
         if report.scanned.files:  # else the other process has the source, or the clock is not believed
             for story in self.stories:
                 story.missed = 0 if story.there else story.missed + 1
-                story.away = not story.there
-                story.seen = story.seen or story.there
             self.look_at_the_feeds()
 
     # --- judging -----------------------------------------------------------------------------------------------------
