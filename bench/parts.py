@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from syndicate import app, config, feeds, scan
+from syndicate import app, config, feeds, publics, scan
 from syndicate.clock import SystemClock, system_chance
 from syndicate.deliver import announce
 from syndicate.desk import Desk
@@ -71,7 +71,7 @@ def run_linkedin() -> Callable[[], object]:
     assert article is not None
     assert SETTINGS.linkedin is not None
     fetcher = app.make_fetcher(SETTINGS, CLOCK, system_chance())
-    channel = app.linkedin_channel(SETTINGS, SETTINGS.linkedin, fetcher, CLOCK)
+    channel = publics.channel("linkedin", publics.Parts(settings=SETTINGS, fetcher=fetcher, clock=CLOCK))
     return lambda: channel.compose(announce(article, "linkedin"))
 
 

@@ -15,11 +15,8 @@ from hashlib import blake2b
 
 from syndicate import __version__
 from syndicate.alarm import Alarm
-from syndicate.channels.base import Channel
-from syndicate.channels.linkedin import LinkedIn
-from syndicate.channels.outbox import Outbox as PostOutbox
 from syndicate.clock import Chance, Clock, system_chance
-from syndicate.config import LinkedInSettings, Settings
+from syndicate.config import Settings
 from syndicate.deliver import PublicChannel
 from syndicate.delivery import RetryPolicy
 from syndicate.desk import Desk
@@ -29,8 +26,8 @@ from syndicate.freeze import Press
 from syndicate.guarded import GuardedFetcher, trusted
 from syndicate.logs import get
 from syndicate.mail import Post
-from syndicate.pacing import Pacing
 from syndicate.pipeline import App
+from syndicate.publics import Parts, public_channels
 from syndicate.render import Templates
 from syndicate.scan import Source
 from syndicate.sources.folder import Folder
@@ -84,7 +81,8 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
     fetcher = make_fetcher(settings, clock, chance)
     looker = make_looker(settings)
     owner = Owner(store, clock, what, agreement(settings, key))
-    publics = {public.name: public for public in public_channels(settings, fetcher, clock)}
+    parts = Parts(settings=settings, fetcher=fetcher, clock=clock)
+    publics = {public.name: public for public in public_channels(parts)}
     gc.freeze()  # modules and tables of the program stay until it ends: no collection need walk them
     try:
         async with _present(owner, store, clock):
@@ -199,27 +197,6 @@ def _alarm(
     return Alarm(settings=settings, store=store, owner=owner, clock=clock, ways=ways, channels=channels)
 
 
-def public_channels(settings: Settings, fetcher: Fetcher, clock: Clock) -> list[PublicChannel]:
-    """The public channels of a configuration; one that is not live writes into the outbox."""
-    return [_linkedin(settings, settings.linkedin, fetcher, clock)] if settings.linkedin else []
-
-
-def _linkedin(settings: Settings, linkedin: LinkedInSettings, fetcher: Fetcher, clock: Clock) -> PublicChannel:
-    channel: Channel = linkedin_channel(settings, linkedin, fetcher, clock)
-    if not linkedin.live:
-        channel = PostOutbox(channel, settings.data / "outbox" / channel.name)
-    return PublicChannel(
-        channel=channel,
-        pacing=linkedin_pacing(settings, linkedin),
-        policy=RetryPolicy(retry_for=linkedin.retry_for, repeat_within=linkedin.repeat_within),
-    )
-
-
-def linkedin_channel(settings: Settings, linkedin: LinkedInSettings, fetcher: Fetcher, clock: Clock) -> LinkedIn:
-    """The channel itself, also for previews."""
-    return LinkedIn(linkedin, settings.site, fetcher, clock, linkedin.live, templates=settings.templates)
-
-
 def make_looker(settings: Settings) -> GuardedFetcher:
     """What asks addresses that others wrote: public ones, and those of hosts that the configuration names."""
     named = trusted(settings.site.url, settings.site.image, *(source.url for source in settings.sources))
@@ -239,22 +216,3 @@ def _sources(settings: Settings, looker: GuardedFetcher, clock: Clock, chance: C
 def make_fetcher(settings: Settings, clock: Clock, chance: Chance) -> Fetcher:
     """The one HTTP client; connects when first used."""
     return Fetcher(clock, chance, f"syndicate/{__version__} (+{settings.site.url})")
-
-
-def paces(settings: Settings) -> dict[str, Pacing]:
-    """The pace of each public channel."""
-    return {"linkedin": linkedin_pacing(settings, settings.linkedin)} if settings.linkedin else {}
-
-
-def linkedin_pacing(settings: Settings, linkedin: LinkedInSettings) -> Pacing:
-    """The rules of pace as written in the configuration."""
-    return Pacing(
-        zone=settings.site.zone,
-        slots=linkedin.slots,
-        hours=(linkedin.hours.start, linkedin.hours.end) if linkedin.hours else None,
-        min_gap=linkedin.min_gap,
-        max_per_day=linkedin.max_per_day,
-        max_age=linkedin.max_age,
-        delay=settings.review.delay,
-        approve=linkedin.approve,
-    )

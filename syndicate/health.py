@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from syndicate.alert import Problem
-from syndicate.config import Settings
+from syndicate.config import PacedSettings, Settings
 from syndicate.store import (
     alerts,
     articles,
@@ -171,21 +171,17 @@ def _of_silence(connection: Connection, settings: Settings, now: datetime) -> It
         )
         yield Problem(key=f"silent:{process.id}", text=text)
     paused = pauses.standing(connection)
-    for name, is_live in settings.channels.items():
-        if name == letters.CHANNEL or not is_live or paused.keys() & {name, pauses.EVERYTHING, pauses.CLOCK}:
+    for name, table in settings.publics.items():
+        if not table.live or paused.keys() & {name, pauses.EVERYTHING, pauses.CLOCK}:
             continue
-        if since := vitals.quiet_since(connection, name, now - _quiet(settings, name)):
+        # what its own pace asks for is no silence
+        if since := vitals.quiet_since(connection, name, now - QUIET - table.pace.min_gap):
+            keys = f" ({name}.slots, {name}.hours)" if isinstance(table, PacedSettings) else ""
             text = (
                 f"{name}: nothing was posted since {since.astimezone(settings.site.zone):%Y-%m-%d %H:%M} although there"
-                f" were articles for it: `syndicate plan` tells what each waits for ({name}.slots, {name}.hours)"
+                f" were articles for it: `syndicate plan` tells what each waits for{keys}"
             )
             yield Problem(key=f"quiet:{name}", text=text)
-
-
-def _quiet(settings: Settings, name: str) -> timedelta:
-    """How long a channel may say nothing: what its own pace asks for is no silence."""
-    gap: timedelta = getattr(getattr(settings, name, None), "min_gap", timedelta(0))
-    return QUIET + gap
 
 
 # --- for people -------------------------------------------------------------------------------------------------------
@@ -216,10 +212,8 @@ def as_text(found: Mapping[str, Any], settings: Settings) -> Iterator[str]:
 
 
 def _how(name: str, settings: Settings) -> str:
-    linkedin = settings.linkedin
-    if name == "linkedin" and linkedin and not (linkedin.access_token or linkedin.client_id):
-        return "by hand: no linkedin.access_token, so due posts wait for you to post them"
-    return "live"
+    table = settings.publics.get(name)
+    return f"by hand: {table.by_hand}, so due posts wait for you to post them" if table and table.by_hand else "live"
 
 
 def _paused(found: Mapping[str, Any], name: str) -> str:

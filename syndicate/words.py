@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from syndicate.config import Settings
+from syndicate.config import Pace, Settings
 from syndicate.pacing import span
 from syndicate.pipeline import Report
 from syndicate.slots import next_daily, next_slots
@@ -41,8 +41,9 @@ def upcoming(settings: Settings, now: datetime) -> dict[str, str]:
     """The next three moments of each calendar, in the site's zone."""
     zone = settings.site.zone
     named = {f"digest {digest.name}": next_slots(digest.schedule, zone, now, 3) for digest in settings.digests}
-    if settings.linkedin and settings.linkedin.slots:
-        named["linkedin"] = next_daily(settings.linkedin.slots, zone, now, 3)
+    named |= {
+        name: next_daily(table.pace.slots, zone, now, 3) for name, table in settings.publics.items() if table.pace.slots
+    }
     return {
         name: ", ".join(f"{slot.astimezone(zone):%a %Y-%m-%d %H:%M}" for slot in slots)
         for name, slots in named.items()
@@ -71,8 +72,9 @@ def _hints(report: Report, settings: Settings) -> Iterator[str]:
 def _after_baseline(report: Report, settings: Settings, now: datetime, ready: int) -> Iterator[str]:
     yield f"First look: {_files(report.scanned.files)}, {_articles(ready)} ready."
     yield "They are in the feeds; none of them will be announced."
-    yield "  see one as it would go out     syndicate preview ARTICLE --channel linkedin"
-    yield "  announce one on purpose        syndicate send ARTICLE --to linkedin,email"
+    if names := [*settings.publics, *(["email"] if settings.email else [])]:
+        yield f"  see one as it would go out     syndicate preview ARTICLE --channel {names[0]}"
+        yield f"  announce one on purpose        syndicate send ARTICLE --to {','.join(names)}"
     yield "  all of them, with verdicts     syndicate articles"
     yield f"The next new article: {_next(settings, now)}"
 
@@ -81,21 +83,22 @@ def _next(settings: Settings, now: datetime) -> str:
     delay = settings.review.delay
     after = f"{span(delay)} after it is seen" if delay > timedelta(0) else "as soon as it is seen"
     parts = ["goes into the feeds at once"]
-    if settings.linkedin:
-        pace = settings.linkedin
-        limits = [f"at {slot:%H:%M}" for slot in pace.slots] if pace.slots else []
-        if pace.max_per_day:
-            limits.append(f"{pace.max_per_day} a day at most")
-        if pace.hours:
-            limits.append(f"between {pace.hours}")
-        told = f" ({', '.join(limits)})" if limits else ""
-        parts.append(f"is a candidate for LinkedIn {after}{told}")
+    parts += [f"is a candidate for {name} {after}{_limits(table.pace)}" for name, table in settings.publics.items()]
     zone = settings.site.zone
     for digest in settings.digests:
         slots = next_slots(digest.schedule, zone, now, 1)
         when = f"{slots[0].astimezone(zone):%a %d %b %H:%M}" if slots else digest.schedule
         parts.append(f"stands in the next edition of {digest.name} ({when})")
     return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1] + "."
+
+
+def _limits(pace: Pace) -> str:
+    limits = [f"at {slot:%H:%M}" for slot in pace.slots]
+    if pace.max_per_day:
+        limits.append(f"{pace.max_per_day} a day at most")
+    if pace.hours:
+        limits.append(f"between {pace.hours}")
+    return f" ({', '.join(limits)})" if limits else ""
 
 
 def _rehearsal(settings: Settings) -> Iterator[str]:

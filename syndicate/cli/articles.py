@@ -151,7 +151,6 @@ def reject(
 
 def _rule(session: Session, ids: list[str], verdict: str, because: str | None, *, quiet: bool = False) -> list[Any]:
     """Rule over articles; returns (id, path, hash) of each, as it was when that was written."""
-    from syndicate.app import paces
     from syndicate.desk import Desk
     from syndicate.publish import publish_if_changed
     from syndicate.store import articles
@@ -160,7 +159,7 @@ def _rule(session: Session, ids: list[str], verdict: str, because: str | None, *
         desk.rule(connection, ids, verdict, because, session.clock.now(), quiet=quiet, who=session.who)
         return articles.texts(connection, ids)
 
-    desk = Desk(session.settings, tuple(paces(session.settings)))
+    desk = Desk(session.settings, tuple(session.settings.publics))
     store = session.ledger()
     try:
         ruled = store.write_now(decide)
@@ -175,7 +174,7 @@ def _rule(session: Session, ids: list[str], verdict: str, because: str | None, *
 def preview(
     context: typer.Context,
     article: Annotated[str | None, typer.Argument(metavar="ARTICLE", help="Id, slug or path.")] = None,
-    channel: Annotated[str | None, typer.Option("--channel", metavar="NAME", help="email or linkedin.")] = None,
+    channel: Annotated[str | None, typer.Option("--channel", metavar="NAME", help="email, linkedin, ...")] = None,
     digest: Annotated[str | None, typer.Option("--digest", metavar="NAME", help="The next edition of it.")] = None,
     output: Annotated[
         Path | None, typer.Option("-o", metavar="FILE", help="Write it there (.html, .txt, .json).")

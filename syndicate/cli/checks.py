@@ -102,17 +102,14 @@ def _channels(settings: Settings) -> Iterator[Finding]:
     if settings.email:
         text = "live" if settings.email.live else "rehearsal: letters go into the outbox (email.live = false)"
         yield Finding("email", True, text)
-    if settings.linkedin is None:
-        return
-    linkedin = settings.linkedin
-    if not linkedin.live:
-        yield Finding("linkedin", True, "rehearsal: posts go into the outbox (linkedin.live = false)")
-    elif not linkedin.access_token and not linkedin.client_id:
-        yield Finding("linkedin", True, "by hand: no linkedin.access_token, so due posts wait for you to post them")
-    elif not linkedin.author:
-        yield Finding("linkedin", False, "linkedin.author is missing: urn:li:person:… or urn:li:organization:…")
-    else:
-        yield Finding("linkedin", True, f"live as {linkedin.author}")
+    for name, table in settings.publics.items():
+        missing = list(table.missing())
+        if not table.live:
+            yield Finding(name, True, f"rehearsal: posts go into the outbox ({settings.key_of(name)}.live = false)")
+        elif table.by_hand:
+            yield Finding(name, True, f"by hand: {table.by_hand}, so due posts wait for you to post them")
+        else:
+            yield Finding(name, not missing, "; ".join(missing) or table.describe())
 
 
 def _online(settings: Settings) -> Iterator[Finding]:

@@ -13,9 +13,8 @@ from syndicate.cli.session import Session
 from syndicate.errors import UsageError
 
 if TYPE_CHECKING:
+    from syndicate.config import Settings
     from syndicate.pipeline import Report
-
-CHANNELS = ("email", "linkedin")
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would go out, and to how many; write nothing.")]
@@ -132,7 +131,7 @@ def _check_reach(session: Session) -> None:
 def send(
     context: typer.Context,
     articles: Annotated[list[str], typer.Argument(metavar="ARTICLE", help="Ids, slugs or paths.")],
-    to: Annotated[str, typer.Option("--to", metavar="NAME[,NAME]", help="Channels: email, linkedin.")],
+    to: Annotated[str, typer.Option("--to", metavar="NAME[,NAME]", help="Channels: email, linkedin, ...")],
     at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="Then and not now: 2026-03-06T09:00.")] = None,
     test: Test = None,
     again: Annotated[bool, typer.Option("--again", help="Once more, although it was sent.")] = False,
@@ -148,8 +147,7 @@ def send(
     channels = [name.strip() for name in to.split(",") if name.strip()]
     for name in channels:
         if name not in settings.channels:
-            hint = f"add a table [{name}] to the configuration" if name in CHANNELS else f"one of {', '.join(CHANNELS)}"
-            raise UsageError(f"there is no channel {name!r}: {hint}")
+            raise UsageError(f"there is no channel {name!r}: {_channels_there(settings, name)}")
     moment = session.moment(at) if at else None
     if moment and moment < session.clock.now() - timedelta(minutes=1):
         raise UsageError(f"--at {at} is over: leave it away to send now")
@@ -164,6 +162,14 @@ def send(
         raise typer.Exit(session.run(sends.test_articles(session, articles, test)))
     _check_reach(session)
     raise typer.Exit(session.run(sends.articles(session, articles, channels, moment, again=again, yes=yes)))
+
+
+def _channels_there(settings: Settings, name: str) -> str:
+    from syndicate.config import CHANNEL_TABLES
+
+    if name in CHANNEL_TABLES or not settings.channels:
+        return f"add a table [{name if name in CHANNEL_TABLES else CHANNEL_TABLES[0]}] to the configuration"
+    return f"one of {', '.join(settings.channels)}"
 
 
 def digest(

@@ -40,8 +40,8 @@ def plan(
     A forecast: nothing is stored.
     """
     session: Session = context.obj
-    from syndicate.app import paces
     from syndicate.forecast import forecast
+    from syndicate.publics import paces
 
     rows = session.read(forecast, session.settings, paces(session.settings), session.clock.now(), days)
     if session.json:
@@ -96,8 +96,8 @@ def explain(
 
 def _still_waiting(session: Session, article: str) -> list[Any]:
     """Why an article that waits has not had its turn, as planning sees it now."""
-    from syndicate.app import paces
     from syndicate.forecast import forecast
+    from syndicate.publics import paces
     from syndicate.store.stories import Event
 
     rows = session.read(forecast, session.settings, paces(session.settings), session.clock.now(), 1)
@@ -111,7 +111,7 @@ def _still_waiting(session: Session, article: str) -> list[Any]:
 def deliveries(
     context: typer.Context,
     state: Annotated[str | None, typer.Option("--state", metavar="S", help=f"Only these: {', '.join(STATES)}.")] = None,
-    channel: Annotated[str | None, typer.Option("--channel", metavar="C", help="email or linkedin.")] = None,
+    channel: Annotated[str | None, typer.Option("--channel", metavar="C", help="Only this one.")] = None,
 ) -> None:
     """List deliveries, newest first."""
     if context.invoked_subcommand:

@@ -77,15 +77,19 @@ def of_article(session: Session, store: Store, reference: str, channel: str) -> 
         if made is None:
             raise UsageError("there is no [email] in the configuration")
         return _letter(render_letter(made, store.read_now(as_sent, made, article), session.clock.now()))
-    if channel == "linkedin" and session.settings.linkedin:
-        from syndicate.app import linkedin_channel, make_fetcher
+    if channel in session.settings.publics:
+        from syndicate import publics
+        from syndicate.app import make_fetcher
+        from syndicate.channels.linkedin import LinkedIn
         from syndicate.clock import system_chance
         from syndicate.deliver import announce
 
         fetcher = make_fetcher(session.settings, session.clock, system_chance())
-        linkedin = linkedin_channel(session.settings, session.settings.linkedin, fetcher, session.clock)
-        payload = linkedin.compose(announce(article, channel))
-        text = linkedin.preview(payload)
+        parts = publics.Parts(settings=session.settings, fetcher=fetcher, clock=session.clock)
+        adapter = publics.channel(channel, parts)
+        assert isinstance(adapter, LinkedIn)
+        payload = adapter.compose(announce(article, channel))
+        text = adapter.preview(payload)
         document = {**payload, "body": json.loads(payload["body"])}
         return Preview(text=text, html=_page(text), document=document)
     raise UsageError(f"there is no channel {channel!r} in the configuration")

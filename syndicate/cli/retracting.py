@@ -35,16 +35,18 @@ def retract(
 
 
 async def _retract(session: Session, reference: str, *, dry_run: bool, yes: bool) -> int:
-    from syndicate.app import make_fetcher, paces, public_channels
+    from syndicate.app import make_fetcher
     from syndicate.clock import system_chance
     from syndicate.desk import Desk
+    from syndicate.publics import Parts, public_channels
     from syndicate.retract import retract
     from syndicate.store import articles, retractions
 
     settings, clock = session.settings, session.clock
     store = session.ledger()
     fetcher = make_fetcher(settings, clock, system_chance())
-    channels = {one.name: one.channel for one in public_channels(settings, fetcher, clock)}
+    parts = Parts(settings=settings, fetcher=fetcher, clock=clock)
+    channels = {one.name: one.channel for one in public_channels(parts)}
     try:
         article = await store.read(articles.find, reference)
         found = await store.read(retractions.traces, article.id)
@@ -56,7 +58,7 @@ async def _retract(session: Session, reference: str, *, dry_run: bool, yes: bool
         if found.under_way:
             session.say("one is on the wire: waiting for it")
         done = await retract(
-            article.id, settings, store, Desk(settings, tuple(paces(settings))), channels, clock, who=session.who
+            article.id, settings, store, Desk(settings, tuple(settings.publics)), channels, clock, who=session.who
         )
     finally:
         for channel in channels.values():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from syndicate.config.loading import load
+from syndicate.config.channels import ChannelSettings, LinkedInSettings, Pace, PacedSettings, WebhookSettings
+from syndicate.config.loading import CHANNEL_TABLES, load
 from syndicate.config.models import (
     AlertSettings,
     DatabaseSettings,
@@ -11,13 +12,11 @@ from syndicate.config.models import (
     EmailSettings,
     FeedSettings,
     HttpSettings,
-    LinkedInSettings,
     ReviewRules,
     Settings,
     Site,
     SmtpSettings,
     SourceSettings,
-    WebhookSettings,
     WebSettings,
     secrets_of,
 )
@@ -36,7 +35,9 @@ from syndicate.config.values import (
 )
 
 __all__ = [
+    "CHANNEL_TABLES",
     "AlertSettings",
+    "ChannelSettings",
     "DatabaseSettings",
     "DatabaseUrl",
     "DigestSettings",
@@ -46,6 +47,8 @@ __all__ = [
     "Hours",
     "HttpSettings",
     "LinkedInSettings",
+    "Pace",
+    "PacedSettings",
     "ReviewRules",
     "Secret",
     "Settings",

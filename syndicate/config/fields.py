@@ -10,7 +10,7 @@ from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo
 
 from syndicate.config.values import (
     DatabaseUrl,
@@ -27,6 +27,14 @@ from syndicate.config.values import (
 )
 
 _LARGEST_SECRET = 65_536  # bytes
+
+
+class Table(BaseModel):
+    """A table of the file: frozen, and every key known."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True, arbitrary_types_allowed=True
+    )
 
 
 class FromEnvironment(str):

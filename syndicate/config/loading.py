@@ -13,11 +13,20 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from syndicate.config.channels import ChannelSettings, ListedSettings
 from syndicate.config.environment import keys, overlay, table_of
-from syndicate.config.models import Settings
+from syndicate.config.models import EmailSettings, Settings
 from syndicate.config.rules import nearest
 from syndicate.config.values import shown
 from syndicate.errors import ConfigError, Problem
+
+_CHANNELS = {
+    key: kind
+    for key, field in Settings.model_fields.items()
+    if (kind := table_of(field)) and issubclass(kind, ChannelSettings | EmailSettings)
+}
+CHANNEL_TABLES = tuple(key for key, kind in _CHANNELS.items() if not issubclass(kind, ListedSettings))
+"""The tables whose presence makes a channel of the same name."""
 
 _HOW_TO_START = "`syndicate init` writes one; or name it with --config or SYNDICATE_CONFIG"
 
@@ -46,8 +55,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
 
 def _same_names(table: Mapping[str, Any]) -> Iterator[Problem]:
     """Entries that cannot be told apart. Looked for in the table, so that other mistakes do not hide them."""
-    for lists in (("sources",), ("digests", "webhooks")):
-        seen: dict[str, str] = {}
+    listed = [key for key, kind in _CHANNELS.items() if issubclass(kind, ListedSettings)]
+    named = {key: f"the channel [{key}]" for key in CHANNEL_TABLES}
+    for lists, seen in ((["sources"], dict[str, str]()), (["digests", *listed], named)):
         for key, name in _names(table, lists):
             if name.casefold() in seen:
                 yield Problem(key, f"{shown(name)} is the name of {seen[name.casefold()]} too: choose another")

@@ -6,15 +6,16 @@ It never reads the file or the environment: `loading` does, and `fields` looks u
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import time, timedelta
+from datetime import timedelta
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
 from syndicate.config import rules
+from syndicate.config.channels import ChannelSettings, LinkedInSettings, ListedSettings, WebhookSettings
 from syndicate.config.fields import (
     Base,
     Count,
@@ -22,7 +23,6 @@ from syndicate.config.fields import (
     Duration,
     Flag,
     OptionalDuration,
-    OptionalHours,
     OptionalMailbox,
     OptionalPlace,
     Page,
@@ -33,20 +33,12 @@ from syndicate.config.fields import (
     Rate,
     SecretText,
     Sender,
-    Slots,
     Span,
+    Table,
 )
-from syndicate.config.values import DatabaseUrl, Hours, Secret, is_loopback_host
+from syndicate.config.values import DatabaseUrl, Secret, is_loopback_host
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-
-
-class Table(BaseModel):
-    """A table of the file: frozen, and every key known."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True, arbitrary_types_allowed=True
-    )
 
 
 class Site(Table):
@@ -229,46 +221,6 @@ class DigestSettings(Table):
     _template = field_validator("template")(rules.name)
 
 
-class LinkedInSettings(Table):
-    """`[linkedin]`: the channel that posts."""
-
-    live: Flag = False
-    author: str = ""  # URN
-    api_url: Base = "https://api.linkedin.com"
-    auth_url: Base = "https://www.linkedin.com"
-    version: str = "202609"
-    access_token: SecretText = Secret()
-    client_id: str = ""
-    client_secret: SecretText = Secret()
-    redirect: Page = "http://localhost:8765/linkedin"
-    template: str = "linkedin"
-    approve: Flag = False
-    slots: Slots = ()  # local time; () = as soon as hours, min_gap and max_per_day allow
-    hours: OptionalHours = Hours(start=time(8), end=time(20))  # None = the whole day
-    min_gap: Duration = 2 * _HOUR  # zero = no limit
-    max_per_day: Count = 3  # 0 = no limit
-    max_age: Duration = 2 * _DAY  # zero = no limit
-    pick: Literal["best"] = "best"
-    repeat_within: Duration = 10 * _MINUTE
-    retry_for: Duration = 2 * _DAY
-
-    _author = field_validator("author")(rules.author)
-    _version = field_validator("version")(rules.version)
-    _template = field_validator("template")(rules.name)
-
-
-class WebhookSettings(Table):
-    """`[[webhooks]]`: one address that is told."""
-
-    name: str
-    url: Page
-    secret: SecretText = Secret()
-    live: Flag = False
-
-    _name = field_validator("name")(rules.free_name)
-    _url = field_validator("url")(rules.not_empty)
-
-
 class AlertSettings(Table):
     """`[alerts]`: who is told of trouble."""
 
@@ -317,10 +269,30 @@ class Settings(Table):
         return self._path
 
     @property
+    def publics(self) -> dict[str, ChannelSettings]:
+        """The public channels that are there, by name, in the order of the keys."""
+        return {name: table for name, (_, table) in self._publics().items()}
+
+    def key_of(self, name: str) -> str:
+        """The dotted key of a public channel's table: "linkedin", "webhooks.0"."""
+        return self._publics()[name][0]
+
+    def _publics(self) -> dict[str, tuple[str, ChannelSettings]]:
+        found: dict[str, tuple[str, ChannelSettings]] = {}
+        for key in type(self).model_fields:
+            value = getattr(self, key)
+            if isinstance(value, ChannelSettings):
+                found[key] = (key, value)
+            for index, entry in enumerate(value if isinstance(value, tuple) else ()):
+                if isinstance(entry, ListedSettings):
+                    found[entry.name] = (f"{key}.{index}", entry)
+        return found
+
+    @property
     def channels(self) -> dict[str, bool]:
         """The channels that are there, and whether each is live."""
-        tables = {"email": self.email, "linkedin": self.linkedin}
-        return {name: table.live for name, table in tables.items() if table is not None}
+        email = {"email": self.email.live} if self.email else {}
+        return email | {name: table.live for name, table in self.publics.items()}
 
     @property
     def output_folder(self) -> Path:

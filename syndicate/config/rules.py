@@ -17,8 +17,9 @@ from typing import Any
 from syndicate.config.schedule import cron
 from syndicate.config.values import shown
 
-CHANNELS = ("email", "linkedin", "webhook", "webhooks")
-"""Names that stand for a channel on the command line; nothing else may bear them."""
+RESERVED = ("webhook", "webhooks", "channels", "clock", "all", "none", "true", "false")
+"""Words of the command line, of front matter and of the ledger that nothing may be called; nor may it be called like a
+channel's table: `loading` looks for those."""
 
 PLACEHOLDERS = ("site_url", "slug", "path", "year", "month", "day")
 
@@ -168,8 +169,8 @@ def sources(entries: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def free_name(text: str) -> str:
     """A name beside those of the channels."""
-    if name(text).lower() in CHANNELS:
-        raise ValueError(f"{shown(text)} is the name of a channel: choose another")
+    if name(text).lower() in RESERVED:
+        raise ValueError(f"{shown(text)} is a word that means something else here: choose another")
     return text
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from syndicate import config, plan
-from syndicate.app import paces, press
+from syndicate.app import press
 from syndicate.article import Article
 from syndicate.desk import Desk
 from syndicate.freeze import Press, freeze_due
 from syndicate.pacing import Pacing
+from syndicate.publics import paces
 from syndicate.scan import Scanned, scan
 from syndicate.sources.folder import Folder
 from syndicate.store import articles, deliveries, editions, ledger

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from syndicate import config, pacing
-from syndicate.app import paces
 from syndicate.forecast import Row, forecast
+from syndicate.publics import paces
 from syndicate.store import claims, deliveries, pauses
 from tests.store.room import DAY, HOUR, MINUTE, Room
 from tests.store.rows import sent

@@ -370,7 +370,17 @@ MISTAKES = [
     ('[email.smtp]\npassword = { path = "x" }', "email.smtp.password", "must be a text, {"),
     ("[email.smtp]\npassword = 7", "email.smtp.password", "must be a text, {"),
     ('[email.dkim]\ndomain = "a.test"\nselector = "s"', "email.dkim.key", "is missing"),
-    ('[[digests]]\nname = "email"', "digests.0.name", "is the name of a channel"),
+    ('[[digests]]\nname = "email"', "digests.0.name", "is the name of the channel [email] too"),
+    ('[[digests]]\nname = "LinkedIn"', "digests.0.name", "is the name of the channel [linkedin] too"),
+    *[
+        (f'[[webhooks]]\nurl = "https://e.test"\nname = "{word}"', "webhooks.0.name", "means something else here")
+        for word in ("all", "clock", "None", "channels", "webhook")
+    ],
+    (
+        '[[digests]]\nname = "a"\n[[webhooks]]\nurl = "https://e.test"\nname = "A"',
+        "webhooks.0.name",
+        "is the name of digests.0",
+    ),
     ('[[digests]]\nname = "a,b"', "digests.0.name", "is not a usable name"),
     ('[[digests]]\nname = "a"\n[[digests]]\nname = "A"', "digests.1.name", "is the name of digests.0 too"),
     ('[[digests]]\nschedule = "0 9 * * FRY"', "digests.0.schedule", "is not a schedule"),
