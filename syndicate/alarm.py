@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
 
 from syndicate import alert, health
 from syndicate.alert import News, Problem, Standing
@@ -27,14 +25,6 @@ FIRST_REST = 60.0  # seconds until the next try, where nobody could be told; dou
 LONGEST_REST = 3600.0
 
 log = get(__name__)
-
-
-class LoggedIn(Protocol):
-    """What may lose its login; every channel is one."""
-
-    def until(self) -> datetime | None:
-        """When it ends; None: never, or nobody knows."""
-        ...
 
 
 @dataclass(slots=True)
@@ -55,15 +45,13 @@ class Alarm:
     owner: Owner
     clock: Clock
     ways: Sequence[Way]
-    channels: Mapping[str, LoggedIn] = field(default_factory=dict)
     failing: dict[str, Failure] = field(default_factory=dict)  # loops; the ticker counts
     _rests: dict[str, _Rest] = field(default_factory=dict)
     _own: dict[str, dict[str, Standing]] = field(default_factory=dict)  # way -> book of what no ledger could take
 
     def here(self) -> list[Problem]:
         """What is wrong with this process, as it sees itself."""
-        until = {name: channel.until() for name, channel in self.channels.items()}
-        found = health.here(self.store.trouble, self.failing, until, self.clock.now(), self.owner.host)
+        found = health.here(self.store.trouble, self.failing, self.owner.host)
         return found + [
             Problem(key=f"alerts.{way}", text=f"alerts.{way}: you could not be told: {rest.reason}")
             for way, rest in sorted(self._rests.items())
@@ -110,8 +98,8 @@ class Alarm:
         message = Alert(
             id=alert_id(parts),
             site=self.settings.site.title,
-            begun=[book[key].text for key in news.begun],
-            over=[book[key].text for key in news.over],
+            begun=list(dict.fromkeys(book[key].text for key in news.begun)),
+            over=list(dict.fromkeys(book[key].text for key in news.over)),
         )
         return await self._tried(way, way.tell(message))
 

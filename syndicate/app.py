@@ -9,7 +9,7 @@ import asyncio
 import gc
 import os
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import blake2b
 
@@ -17,7 +17,6 @@ from syndicate import __version__
 from syndicate.alarm import Alarm
 from syndicate.clock import Chance, Clock, system_chance
 from syndicate.config import Settings
-from syndicate.deliver import PublicChannel
 from syndicate.delivery import RetryPolicy
 from syndicate.desk import Desk
 from syndicate.errors import SyndicateError
@@ -81,7 +80,7 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
     fetcher = make_fetcher(settings, clock, chance)
     looker = make_looker(settings)
     owner = Owner(store, clock, what, agreement(settings, key))
-    parts = Parts(settings=settings, fetcher=fetcher, clock=clock)
+    parts = Parts(settings=settings, fetcher=fetcher, clock=clock, store=store, secret=key)
     publics = {public.name: public for public in public_channels(parts)}
     gc.freeze()  # modules and tables of the program stay until it ends: no collection need walk them
     try:
@@ -100,7 +99,7 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
                 signer=Signer(key),
                 press=press(settings),
                 post=_post(settings, key, clock),
-                alarm=_alarm(settings, store, owner, clock, fetcher, publics),
+                alarm=_alarm(settings, store, owner, clock, fetcher),
                 stop=asyncio.Event(),
             )
     finally:
@@ -185,16 +184,13 @@ def _post(settings: Settings, key: bytes, clock: Clock) -> Post | None:
     )
 
 
-def _alarm(
-    settings: Settings, store: Store, owner: Owner, clock: Clock, fetcher: Fetcher, publics: Mapping[str, PublicChannel]
-) -> Alarm:
+def _alarm(settings: Settings, store: Store, owner: Owner, clock: Clock, fetcher: Fetcher) -> Alarm:
     """Mail goes through the server of [email], also in rehearsal: it is the owner who hears."""
     to, email = settings.alerts, settings.email
     ways: list[Way] = [Mail(to.email, email, clock)] if to.email and email else []
     if to.webhook:
         ways.append(Webhook(to.webhook, fetcher))
-    channels = {name: public.channel for name, public in publics.items()}
-    return Alarm(settings=settings, store=store, owner=owner, clock=clock, ways=ways, channels=channels)
+    return Alarm(settings=settings, store=store, owner=owner, clock=clock, ways=ways)
 
 
 def make_looker(settings: Settings) -> GuardedFetcher:

@@ -22,6 +22,7 @@ from syndicate.store import (
     letters,
     pauses,
     subscribers,
+    tokens,
     vitals,
 )
 
@@ -29,7 +30,7 @@ DARK = timedelta(hours=2)  # a page that has not answered so long is a problem
 OVERDUE = timedelta(minutes=15)  # after which something due is a problem
 SILENT = timedelta(minutes=2)  # without a lease, after which a process is missed
 QUIET = timedelta(days=3)  # without a post although there was something to post
-DYING = timedelta(days=7)  # before a login ends, when its owner is told
+DYING = (14, 7, 3, 1, 0)  # days before a login ends, when its owner is told
 FAILING = 3  # failures of a loop in a row that are a problem
 RECENT = timedelta(days=14)  # an edition older than that is nobody's care any more
 
@@ -59,7 +60,7 @@ def status(connection: Connection, settings: Settings, now: datetime, remarks: S
         "paused": paused,
         "oldest_due_seconds": max(0, round((now - oldest).total_seconds())) if oldest else None,
         "rehearsal": {name: not live for name, live in settings.channels.items()},
-        "problems": [problem.text for problem in problems(connection, settings, now)],
+        "problems": list(dict.fromkeys(problem.text for problem in problems(connection, settings, now))),
         "notes": list(remarks),
     }
 
@@ -70,6 +71,7 @@ def problems(connection: Connection, settings: Settings, now: datetime) -> list[
         *_of_sources(connection, settings, now),
         *_of_articles(connection, now),
         *_of_pauses(connection),
+        *_of_logins(connection, settings, now),
         *_of_deliveries(connection, now),
         *_of_silence(connection, settings, now),
         *alerts.noted(connection, now),
@@ -77,13 +79,11 @@ def problems(connection: Connection, settings: Settings, now: datetime) -> list[
     return list({problem.key: problem for problem in found}.values())
 
 
-def here(
-    trouble: str | None, failing: Mapping[str, Failure], until: Mapping[str, datetime | None], now: datetime, host: str
-) -> list[Problem]:
-    """What only a running process sees: a database that takes nothing, loops that fail, logins that end."""
+def here(trouble: str | None, failing: Mapping[str, Failure], host: str) -> list[Problem]:
+    """What only a running process sees: a database that takes nothing, loops that fail."""
     if trouble:  # whatever else fails, fails for that
         return [Problem(key="database", text=f"{trouble}; nothing is sent meanwhile", halts=True)]
-    loops = [
+    return [
         Problem(
             key=f"loop:{name}@{host}", halts=True,
             text=f"{name} has failed {FAILING} times and more on {host}: {failure.error}; the log of `syndicate run`"
@@ -92,16 +92,6 @@ def here(
         for name, failure in sorted(failing.items())
         if failure.times >= FAILING
     ]  # fmt: skip
-    return loops + [one for name, moment in sorted(until.items()) if (one := dying(name, moment, now))]
-
-
-def dying(channel: str, until: datetime | None, now: datetime) -> Problem | None:
-    """A login that ends soon; None where it does not, or nobody knows."""
-    if until is None or until - now > DYING:
-        return None
-    mend = f"renew it with `syndicate {channel} login`, or set {channel}.access_token anew"
-    when = f"ends on {until:%Y-%m-%d %H:%M} UTC" if until > now else f"ended on {until:%Y-%m-%d %H:%M} UTC"
-    return Problem(key=f"login:{channel}", text=f"{channel}: its login {when}: {mend}")
 
 
 # --- from the ledger --------------------------------------------------------------------------------------------------
@@ -142,6 +132,21 @@ def _of_pauses(connection: Connection) -> Iterator[Problem]:
             yield Problem(key=f"paused:{key}", text=text)
         elif reason.startswith(highwater.BEHIND):
             yield Problem(key="restored", text=reason)
+
+
+def _of_logins(connection: Connection, settings: Settings, now: datetime) -> Iterator[Problem]:
+    """Logins that end soon: a problem for each step passed, all with one text, so that each tells anew and all end
+    together with a new login.
+    """
+    linkedin = settings.linkedin
+    found = tokens.known(connection, "linkedin", linkedin.access_token.reveal().strip()) if linkedin else None
+    if linkedin is None or found is None or found.ends is None:
+        return
+    mend = "set linkedin.access_token anew" if linkedin.access_token else "`syndicate linkedin login` renews it"
+    text = f"linkedin: its login is good until {found.ends:%Y-%m-%d %H:%M} UTC: {mend}"
+    for days in DYING:
+        if found.ends - now <= timedelta(days=days):
+            yield Problem(key=f"login:linkedin:{days}", text=text)
 
 
 def _of_deliveries(connection: Connection, now: datetime) -> Iterator[Problem]:

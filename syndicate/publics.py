@@ -11,6 +11,7 @@ from typing import Any
 
 from syndicate.channels.base import Channel
 from syndicate.channels.linkedin import LinkedIn
+from syndicate.channels.linkedin.wallet import Wallet
 from syndicate.channels.outbox import BEARER, Outbox
 from syndicate.clock import Clock
 from syndicate.config import ChannelSettings, LinkedInSettings, Settings
@@ -18,6 +19,7 @@ from syndicate.deliver import PublicChannel
 from syndicate.delivery import RetryPolicy
 from syndicate.fetch import Fetcher
 from syndicate.pacing import Pacing
+from syndicate.store.database import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class Parts:
     settings: Settings
     fetcher: Fetcher
     clock: Clock
+    store: Store | None = None  # where logins are; previews need none
+    secret: bytes = b""  # which opens them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +44,10 @@ class Kind:
 
 def _linkedin(_name: str, table: LinkedInSettings, parts: Parts) -> Channel:
     settings = parts.settings
-    return LinkedIn(table, settings.site, parts.fetcher, parts.clock, table.live, templates=settings.templates)
+    wallet = Wallet(table, parts.fetcher, parts.clock, parts.store, parts.secret)
+    return LinkedIn(
+        table, settings.site, parts.fetcher, parts.clock, table.live, templates=settings.templates, wallet=wallet
+    )
 
 
 KINDS: tuple[Kind, ...] = (Kind(table=LinkedInSettings, build=_linkedin, masked=BEARER),)

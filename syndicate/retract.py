@@ -95,7 +95,7 @@ async def _when_nothing_is_on_the_wire(article: str, store: Store, clock: Clock)
 
 
 async def _take_back(post: Standing, channel: Channel | None, store: Store, clock: Clock) -> Post:
-    why = why_not(post, channel)
+    why = await why_not(post, channel)
     if why is not None or channel is None:
         return Post(delivery=post, why=why)
     begun = clock.now()
@@ -129,7 +129,7 @@ async def _ask(channel: Channel, post: Standing) -> Receipt | DeliveryError:
 # --- words ------------------------------------------------------------------------------------------------------------
 
 
-def why_not(post: Standing, channel: Channel | None) -> str | None:
+async def why_not(post: Standing, channel: Channel | None) -> str | None:
     """Why a post is not even tried to be deleted; None: it is."""
     if channel is None:
         return f"there is no channel {post.channel} in the configuration any more"
@@ -139,7 +139,7 @@ def why_not(post: Standing, channel: Channel | None) -> str | None:
         return f"there is no {post.channel}.access_token to delete it with"
     if not (post.external_id or post.url):
         return "its address is not known"
-    return None
+    return await channel.unable()
 
 
 def beyond_recall(traces: Traces) -> Iterator[str]:

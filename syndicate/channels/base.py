@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 
 from syndicate.article import Article
@@ -37,8 +36,8 @@ class Channel(Protocol):
         """True where there is no way to send by ourselves: what is due waits for a person."""
         ...
 
-    def until(self) -> datetime | None:
-        """When its login ends, where that is known: its owner is told a week before."""
+    async def unable(self) -> str | None:
+        """Why its token can neither post nor delete, where that is known: then it is said and not tried."""
         ...
 
     def compose(self, announcement: Announcement) -> Payload:

@@ -9,7 +9,6 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -35,9 +34,9 @@ class Outbox:
         self._folder = folder
         self._masked = masked
 
-    def until(self) -> datetime | None:
-        """As the channel says: who goes live wants a login that stands."""
-        return self._channel.until()
+    async def unable(self) -> str | None:
+        """Nothing is needed to write a file."""
+        return None
 
     def compose(self, announcement: Announcement) -> Payload:
         """As the channel composes."""

@@ -11,7 +11,6 @@ from syndicate.cli.session import Session
 
 if TYPE_CHECKING:
     from syndicate.article import Article
-    from syndicate.channels.base import Channel
     from syndicate.retract import Retraction
     from syndicate.store.retractions import Standing, Traces
 
@@ -35,24 +34,25 @@ def retract(
 
 
 async def _retract(session: Session, reference: str, *, dry_run: bool, yes: bool) -> int:
-    from syndicate.app import make_fetcher
+    from syndicate.app import make_fetcher, secret
     from syndicate.clock import system_chance
     from syndicate.desk import Desk
     from syndicate.publics import Parts, public_channels
-    from syndicate.retract import retract
+    from syndicate.retract import retract, why_not
     from syndicate.store import articles, retractions
 
     settings, clock = session.settings, session.clock
     store = session.ledger()
     fetcher = make_fetcher(settings, clock, system_chance())
-    parts = Parts(settings=settings, fetcher=fetcher, clock=clock)
+    parts = Parts(settings=settings, fetcher=fetcher, clock=clock, store=store, secret=secret(settings))
     channels = {one.name: one.channel for one in public_channels(parts)}
     try:
         article = await store.read(articles.find, reference)
         found = await store.read(retractions.traces, article.id)
-        shown = list(_intended(article, found, channels))
+        stays = {post.id: await why_not(post, channels.get(post.channel)) for post in found.posts}
+        shown = list(_intended(article, found, stays))
         if dry_run:
-            _show(session, article, found, channels, shown)
+            _show(session, article, found, stays, shown)
             return 0
         session.confirm("\n".join(shown), yes=yes, mails_people=False)
         if found.under_way:
@@ -68,14 +68,14 @@ async def _retract(session: Session, reference: str, *, dry_run: bool, yes: bool
     return _tell(session, article, done)
 
 
-def _intended(article: Article, found: Traces, channels: Mapping[str, Channel]) -> Iterator[str]:
-    from syndicate.retract import beyond_recall, why_not
+def _intended(article: Article, found: Traces, stays: Mapping[int, str | None]) -> Iterator[str]:
+    from syndicate.retract import beyond_recall
 
     yield f"{article.path}: {article.title!r} leaves the feeds and is rejected for good"
     for one in found.open:
         yield f"{one.channel}: delivery {one.id} is cancelled ({one.state})"
     for post in found.posts:
-        why = why_not(post, channels.get(post.channel))
+        why = stays[post.id]
         yield f"{post.channel}: the post is deleted: {_where(post)}" if why is None else _stays(post, why)
     yield from beyond_recall(found)
 
@@ -89,14 +89,14 @@ def _stays(post: Standing, why: str) -> str:
 
 
 def _show(
-    session: Session, article: Article, found: Traces, channels: Mapping[str, Channel], shown: Sequence[str]
+    session: Session, article: Article, found: Traces, stays: Mapping[int, str | None], shown: Sequence[str]
 ) -> None:
-    from syndicate.retract import beyond_recall, why_not
+    from syndicate.retract import beyond_recall
 
     for line in shown:
         session.result(line)
     if session.json:
-        posts = [_post(post, why_not(post, channels.get(post.channel)), gone=False) for post in found.posts]
+        posts = [_post(post, stays[post.id], gone=False) for post in found.posts]
         cancelled = [one.id for one in found.open]
         session.document(_document(article, cancelled, posts, list(beyond_recall(found))))
     session.say("Nothing was changed.")

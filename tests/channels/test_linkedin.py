@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import logging
 import random
-import subprocess
-import sys
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +179,8 @@ async def test_a_redirect_is_not_followed_with_the_token(double: LinkedInDouble,
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"access_token": Secret(""), "client_id": "app"}, "linkedin.access_token"),
+        ({"access_token": Secret(""), "client_id": "app"}, "syndicate linkedin login"),
+        ({"access_token": Secret("")}, "linkedin.access_token"),
         ({"access_token": Secret("two\nlines")}, "linkedin.access_token"),
         ({"access_token": Secret("tökén")}, "linkedin.access_token"),
     ],
@@ -492,7 +490,7 @@ async def test_a_post_rehearsed_without_author_is_sent_by_the_author_once_live(
 
 async def test_a_payload_of_another_version_is_left_alone(double: LinkedInDouble, fetcher: Fetcher) -> None:
     linkedin = channel(double, fetcher)
-    assert isinstance(await failure(linkedin, {**post(linkedin), "v": 2}), Unavailable)
+    assert isinstance(await failure(linkedin, {**post(linkedin), "v": 3}), Unavailable)
     assert double.requests == []
 
 
@@ -557,87 +555,3 @@ async def test_the_token_stands_in_no_error_and_no_log(
     assert f"Bearer {PLANTED}" in double.requests[0].headers["authorization"]
     while error := error.__cause__ or error.__context__:  # type: ignore[assignment]
         assert not isinstance(error, httpx.HTTPError)
-
-
-# -- the double itself -------------------------------------------------------------------------------------------
-
-
-async def answer_to(double: LinkedInDouble, fetcher: Fetcher, **change: Any) -> int:
-    payload = post(channel(double, fetcher))
-    headers = {**payload["headers"], "Authorization": f"Bearer {TOKEN}", **change.pop("headers", {})}
-    document = {**json.loads(payload["body"]), **change}
-    answer = await fetcher.request(
-        "POST",
-        f"{double.url}/rest/posts",
-        headers={name: value for name, value in headers.items() if value},
-        content=json.dumps({name: value for name, value in document.items() if value is not None}).encode(),
-        repeatable=False,
-    )
-    return answer.status
-
-
-@pytest.mark.parametrize(
-    ("change", "status"),
-    [
-        ({}, 201),
-        ({"content": None}, 201),
-        ({"headers": {"Linkedin-Version": ""}}, 400),
-        ({"headers": {"Linkedin-Version": "203001"}}, 426),
-        ({"headers": {"X-Restli-Protocol-Version": ""}}, 400),
-        ({"headers": {"Content-Type": "text/plain"}}, 415),
-        ({"headers": {"Authorization": ""}}, 401),
-        ({"headers": {"Authorization": "Bearer garbage"}}, 401),
-        ({"distribution": None}, 422),
-        ({"commentary": None}, 422),
-        ({"lifecycleState": None}, 422),
-        ({"visibility": "FRIENDS"}, 400),
-        ({"author": "abcd1234"}, 403),
-        ({"commentary": "x" * 3000}, 201),
-        ({"commentary": "x" * 3001}, 400),
-        ({"commentary": "🎉" * 1501}, 400),
-        ({"content": {"article": {"source": "https://e.org"}}}, 422),
-        ({"content": {"article": {"source": "https://e.org", "title": "T", "thumbnail": 0}}}, 400),
-        ({"content": {"article": {"source": "https://e.org", "title": "T", "description": "x" * 4085}}}, 400),
-        ({"sponsored": True}, 403),
-    ],
-)
-async def test_the_double_is_as_strict_as_linkedin(
-    double: LinkedInDouble, fetcher: Fetcher, change: dict[str, Any], status: int
-) -> None:
-    assert await answer_to(double, fetcher, **change) == status
-    assert len(double.posts) == (status == 201)
-
-
-async def test_the_double_forgets_a_duplicate_after_its_window_and_counts_the_day(fetcher: Fetcher) -> None:
-    clock = StillClock(datetime(2026, 11, 23, 23, 0, tzinfo=UTC))
-    with LinkedInDouble(clock=lambda: clock.now().timestamp(), daily_limit=2) as double:
-        assert await answer_to(double, fetcher) == 201
-        assert await answer_to(double, fetcher) == 422
-        assert await answer_to(double, fetcher, commentary="Another.") == 201
-        await clock.sleep(601)
-        assert await answer_to(double, fetcher) == 429
-        await clock.sleep(3600)
-        assert await answer_to(double, fetcher) == 201
-
-
-async def test_the_double_runs_as_a_process_of_its_own(fetcher: Fetcher, tmp_path: Path) -> None:
-    port_file, world = tmp_path / "port", tmp_path / "world.jsonl"
-    command = [sys.executable, "-m", "tests.doubles.linkedin", "--port-file", str(port_file), "--world", str(world)]
-    process = subprocess.Popen([*command, "--faults", "accept-then-drop"], cwd=Path(__file__).parents[2])
-    try:
-        while not port_file.exists():
-            assert process.poll() is None
-            await asyncio.sleep(0.02)
-        double = LinkedInDouble()
-        double.url = f"http://127.0.0.1:{port_file.read_text()}"
-        linkedin = channel(double, fetcher)
-        payload = post(linkedin)
-        assert isinstance(await failure(linkedin, payload), InDoubt)
-        receipt = await linkedin.reconcile("linkedin-1", payload)
-    finally:
-        process.terminate()
-        process.wait(10)
-    (line,) = world.read_text().splitlines()
-    assert json.loads(line)["urn"] == receipt.external_id
-    with LinkedInDouble(world=world) as again:
-        assert [dataclasses.asdict(post) for post in again.posts] == [json.loads(line)]

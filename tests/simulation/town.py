@@ -26,6 +26,7 @@ from syndicate.errors import InDoubt, Refused, Unavailable
 from syndicate.freeze import Press
 from syndicate.mail import Post as Mail
 from syndicate.pipeline import App, Report, look, send
+from syndicate.publics import pacing_of
 from syndicate.sources.folder import Folder
 from syndicate.store.database import Store, open_ledger
 from syndicate.store.owners import Owner
@@ -143,6 +144,9 @@ class Wall:
     def compose(self, announcement: Announcement) -> Payload:
         return {"v": 1, "address": announcement.article.url}
 
+    async def prepare(self, key: str, payload: Payload) -> Payload:
+        return payload
+
     async def send(self, key: str, payload: Payload) -> Receipt:
         return self._take(payload["address"], repeat=False)
 
@@ -152,7 +156,7 @@ class Wall:
     async def retract(self, external_id: str) -> Receipt:
         raise Refused("nobody asks for that here")
 
-    def until(self) -> datetime | None:
+    async def unable(self) -> str | None:
         return None
 
     async def aclose(self) -> None:
@@ -302,9 +306,7 @@ def _connected(town: Town, store: Store, owner: Owner, clock: SystemClock) -> Ap
     settings = town.settings
     assert settings.linkedin is not None and settings.email is not None
     policy = RetryPolicy(retry_for=settings.linkedin.retry_for, repeat_within=REPEAT_WITHIN)
-    public = PublicChannel(
-        channel=town.wall, pacing=pacing_of(settings, settings.linkedin), policy=policy
-    )
+    public = PublicChannel(channel=town.wall, pacing=pacing_of(settings, settings.linkedin), policy=policy)
     post = Mail(
         transport=town.mailbox,
         policy=RetryPolicy(retry_for=settings.email.retry_for, repeat_within=settings.email.retry_for),

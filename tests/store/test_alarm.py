@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection, Engine, event, text
@@ -16,7 +17,7 @@ from syndicate.config import EmailSettings, SmtpSettings
 from syndicate.errors import StoreError
 from syndicate.fetch import Fetcher
 from syndicate.health import FAILING, Failure
-from syndicate.store import alerts, pauses
+from syndicate.store import alerts, pauses, tokens
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner
 from syndicate.transports.alerts import Mail, Way, Webhook
@@ -29,6 +30,9 @@ from tests.store.room import Room
 from tests.store.rows import NOON, begin
 
 MINUTE = timedelta(minutes=1)
+LOGIN = tokens.Login(
+    channel=tokens.configured("linkedin"), fingerprint=tokens.fingerprint("token"), obtained_at=NOON,
+)  # fmt: skip
 OUT_OF_PATIENCE = STANDING + timedelta(seconds=1)
 
 
@@ -174,12 +178,9 @@ async def test_who_died_while_telling_is_followed_by_the_next(
 async def test_loops_that_fail_and_logins_that_end_are_told_by_whoever_lives(
     database: Database, process: Process, clock: StillClock, site: Website
 ) -> None:
-    class Ending:
-        def until(self) -> datetime:
-            return NOON + timedelta(days=2)
-
     sick, well = process(database.open()), process(database.open())
-    sick.channels = {"linkedin": Ending()}
+    login = replace(LOGIN, expires_at=NOON + timedelta(days=10))
+    sick.store.write_now(tokens.put, login)
     sick.failing["mail"] = Failure(times=FAILING, error="KeyError: 'x'")
     await look(clock, timedelta(0), sick, well)
     for _ in range(7):  # more often than a lease ends
@@ -191,6 +192,29 @@ async def test_loops_that_fail_and_logins_that_end_are_told_by_whoever_lives(
     await look(clock, MINUTE, sick, well)
     await look(clock, CLEAN + MINUTE, sick, well)
     assert posts(site)[-1] == ([], [begun[1]])
+
+
+async def test_a_login_is_told_of_at_each_step_and_once_when_it_is_renewed(
+    store: Store, process: Process, clock: StillClock, site: Website
+) -> None:
+    alarm = process(store)
+    login = replace(LOGIN, expires_at=NOON + timedelta(days=20))
+    store.write_now(tokens.put, login)
+    told_after: list[int] = []
+    for day in range(22):
+        before = len(site.asked)
+        for _ in range(3):
+            await look(clock, MINUTE, alarm)
+        clock.moment = NOON + timedelta(days=day + 1)
+        told_after += [day] * (len(site.asked) - before)
+    assert told_after == [6, 13, 17, 19, 20], "14, 7, 3 and 1 days before, and when it was over"
+    store.write_now(tokens.put, replace(login, expires_at=clock.now() + timedelta(days=60)))
+    for _ in range(20):
+        await look(clock, MINUTE, alarm)
+    assert posts(site)[-1] == (
+        [],
+        ["linkedin: its login is good until 2026-12-13 12:00 UTC: set linkedin.access_token anew"],
+    )
 
 
 @only("sqlite")

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, insert, update
 
 from syndicate import health
 from syndicate.alert import CLEAN, STANDING, News, Problem
+from syndicate.config import Secret
 from syndicate.health import OVERDUE, QUIET, SILENT, Failure
-from syndicate.store import alerts, articles, feedstates, pauses, vitals
+from syndicate.store import alerts, articles, feedstates, pauses, tokens, vitals
 from syndicate.store.database import Store
 from syndicate.store.schema import deliveries, editions, letters, owners
 from tests.store.conftest import Database
@@ -267,28 +268,41 @@ def test_letters_in_quarantine_are_named_until_their_edition_is_old(healthy: Roo
 def test_what_a_process_sees_is_a_problem_too(healthy: Room) -> None:
     owner(healthy.store, "one")
     failing = {"mail": Failure(times=3, error="KeyError: 'x'"), "look": Failure(times=2, error="no")}
-    until = {"linkedin": NOON + DAY, "other": None}
-    seen = health.here(None, failing, until, NOON, "quay")
+    seen = health.here(None, failing, "quay")
     healthy.store.write_now(alerts.note, "one", seen)
-    assert set(problems(healthy)) == {"loop:mail@quay", "login:linkedin"}
+    assert set(problems(healthy)) == {"loop:mail@quay"}
     assert halting(healthy) == {"loop:mail@quay"}
 
 
 def test_a_database_that_takes_nothing_is_the_only_thing_wrong() -> None:
-    (one,) = health.here("the disk is full", {"mail": Failure(times=9, error="")}, {}, NOON, "quay")
+    (one,) = health.here("the disk is full", {"mail": Failure(times=9, error="")}, "quay")
     assert (one.key, one.halts) == ("database", True)
 
 
 @pytest.mark.parametrize(
-    ("left", "told"),
-    [(None, None), (8 * DAY, None), (7 * DAY, "ends on 2026-11-30 12:00 UTC"), (-DAY, "ended on 2026-11-22 12:00 UTC")],
+    ("left", "steps", "told"),
+    [
+        (None, [], ""),
+        (15 * DAY, [], ""),
+        (14 * DAY, [14], "until 2026-12-07 12:00 UTC"),
+        (5 * DAY, [14, 7], "until 2026-11-28 12:00 UTC"),
+        (DAY, [14, 7, 3, 1], "until 2026-11-24 12:00 UTC"),
+        (-DAY, [14, 7, 3, 1, 0], "until 2026-11-22 12:00 UTC"),
+    ],
 )
-def test_a_login_that_ends_is_told_a_week_before(left: timedelta | None, told: str | None) -> None:
-    problem = health.dying("linkedin", None if left is None else NOON + left, NOON)
-    assert (problem is None) == (told is None)
-    if problem and told:
-        assert told in problem.text
-        assert "linkedin.access_token" in problem.text
+def test_a_login_that_ends_is_a_problem_for_each_step_passed_and_shown_once(
+    healthy: Room, left: timedelta | None, steps: list[int], told: str
+) -> None:
+    ends = None if left is None else NOON + left
+    healthy.store.write_now(tokens.put, tokens.Login(channel="linkedin", sealed="x", obtained_at=NOON, expires_at=ends))
+    assert problems(healthy) == {}, "the token in the configuration is another one"
+    linkedin = healthy.settings.linkedin.model_copy(update={"access_token": Secret(), "client_id": "77app"})
+    healthy.settings = healthy.settings.model_copy(update={"linkedin": linkedin})
+    found = problems(healthy)
+    assert set(found) == {f"login:linkedin:{step}" for step in steps}
+    shown = healthy.store.read_now(health.status, healthy.settings, NOON)["problems"]
+    assert len(shown) == bool(steps)
+    assert all(told in text and "`syndicate linkedin login`" in text for text in shown)
 
 
 def test_status_tells_its_notes(healthy: Room) -> None:

@@ -89,6 +89,9 @@ class StageChannel:
     async def retract(self, external_id: str) -> Receipt:
         return self._act("retract", external_id, {})
 
+    async def unable(self) -> str | None:
+        return None
+
     async def aclose(self) -> None:
         """Nothing is held."""
 
@@ -258,8 +261,7 @@ async def test_a_stop_claims_nothing_more(store: Store, at_desk: Callable[..., D
 
 
 async def test_a_ledger_that_cannot_be_told_is_told_later_and_nothing_is_sent_before(
-    store: Store, at_desk: Callable[..., Desk], other_program: Locked
-@only("sqlite")
+    store: Store, at_desk: Callable[..., Desk], other_program: Locked @ only("sqlite")
 ) -> None:
     planned(store, 1, 2)
     desk = at_desk(lambda: other_program.lock())
@@ -278,8 +280,7 @@ async def test_a_ledger_that_cannot_be_told_is_told_later_and_nothing_is_sent_be
 
 
 async def test_a_ledger_that_fails_before_the_first_byte_leaves_a_claim_that_is_put_right(
-    store: Store, at_desk: Callable[..., Desk], other_program: Locked
-@only("sqlite")
+    store: Store, at_desk: Callable[..., Desk], other_program: Locked @ only("sqlite")
 ) -> None:
     planned(store, 1)
     desk = at_desk()
@@ -510,8 +511,7 @@ async def test_three_in_a_row_refused_for_what_we_are_pause_the_channel(
 
 
 async def test_a_ledger_that_cannot_be_told_is_told_later_and_nobody_gets_two(
-    store: Store, in_office: Callable[..., Office], other_program: Locked
-@only("sqlite")
+    store: Store, in_office: Callable[..., Office], other_program: Locked @ only("sqlite")
 ) -> None:
     mailing = edition(store, 12)
     office = in_office(connections=1)

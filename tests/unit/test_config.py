@@ -747,7 +747,6 @@ def test_live_mail_needs_a_sender_of_ones_own_and_a_postal_address(folder, text,
         ('[[digests]]\nschedule = "each"', "digests.0.schedule"),
         ("[[digests]]\napprove = true", "digests.0.approve"),
         ('[[digests]]\nproof = "1h"', "digests.0.proof"),
-        ('[linkedin]\nclient_id = "x"', "linkedin.client_id"),
         ('[[webhooks]]\nname = "h"\nurl = "https://a.test"', "webhooks"),
     ],
 )

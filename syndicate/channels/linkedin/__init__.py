@@ -7,13 +7,13 @@ payload, message or log.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from syndicate.channels.base import Announcement, Payload, Receipt
 from syndicate.channels.linkedin import answers, compose
+from syndicate.channels.linkedin.wallet import Token, Wallet
 from syndicate.clock import Clock
 from syndicate.errors import ConfigError, Refused, Unavailable
 from syndicate.fetch import Answer, Fetcher
@@ -40,13 +40,16 @@ class LinkedIn:
         live: bool,
         *,
         templates: Path | None = None,
+        wallet: Wallet | None = None,
     ) -> None:
+        """Without a wallet it has the token of the configuration alone."""
         self.live = live
         self._settings = settings
         self._site = site
         self._fetcher = fetcher
         self._clock = clock
         self._templates = templates
+        self._wallet = wallet or Wallet(settings, fetcher, clock)
         self._template: compose.PostTemplate | None = None
 
     @property
@@ -54,15 +57,17 @@ class LinkedIn:
         """Whether a person posts what we compose: there is no token and no app to get one with."""
         return not self._settings.access_token and not self._settings.client_id
 
-    def until(self) -> datetime | None:
-        """A token that was written down by hand does not say."""
-        return None
+    async def unable(self) -> str | None:
+        """What the token's scopes do not cover."""
+        return None if self.by_hand else await self._wallet.unable()
 
     def compose(self, announcement: Announcement) -> Payload:
         """Make the frozen request. Raises Unavailable where the author or the owner's template must be mended first."""
-        author = self._settings.author or ("" if self._wants_author else compose.REHEARSAL_AUTHOR)
+        author = self._settings.author
         if not author:
-            raise _author_is_missing()
+            if self.live and self._settings.access_token:
+                raise _author_is_missing()
+            author = compose.REHEARSAL_AUTHOR  # whoever is logged in when it is sent
         try:
             if self._template is None:
                 self._template = compose.load_template(self._templates, self._settings.template)
@@ -80,7 +85,7 @@ class LinkedIn:
     async def send(self, key: str, payload: Payload) -> Receipt:
         """Post. Raises Refused, Unavailable or InDoubt."""
         answer, token = await self._post(payload)
-        return answers.judge(answer, token=token, now=self._clock.now(), chance=self._fetcher.chance)
+        return answers.judge(answer, **self._known(token))
 
     async def reconcile(self, key: str, payload: Payload) -> Receipt:
         """Repeat a doubtful post to the byte: LinkedIn answers with the first one's URN, or creates it now.
@@ -89,7 +94,7 @@ class LinkedIn:
         stays as doubtful as it was.
         """
         answer, token = await self._post(payload)
-        return answers.judge_repeat(answer, token=token, now=self._clock.now(), chance=self._fetcher.chance)
+        return answers.judge_repeat(answer, **self._known(token))
 
     async def retract(self, external_id: str) -> Receipt:
         """Delete a post (Learn: shares/posts-api, "Delete Posts"); `external_id` is its URN, or its address with one.
@@ -101,14 +106,14 @@ class LinkedIn:
             raise Refused(f"{external_id!r} names no post of LinkedIn")
         if not self.live:
             raise Unavailable("linkedin.live is false: nothing leaves the machine")
-        token = self._token()
+        token = await self._wallet.token()
         answer = await self._fetcher.request(
             "DELETE",
             f"{self._settings.api_url}/rest/posts/{quote(urn, safe='')}",
             headers=self._headers({"X-Restli-Protocol-Version": "2.0.0", "X-RestLi-Method": "DELETE"}, token),
             repeatable=True,
         )
-        return answers.judge_deletion(answer, token=token, now=self._clock.now(), chance=self._fetcher.chance)
+        return answers.judge_deletion(answer, **self._known(token))
 
     def preview(self, payload: Payload) -> str:
         """The post as LinkedIn would show it."""
@@ -117,19 +122,15 @@ class LinkedIn:
     async def aclose(self) -> None:
         """Nothing is held here."""
 
-    @property
-    def _wants_author(self) -> bool:
-        return self.live and not self.by_hand
-
-    async def _post(self, payload: Payload) -> tuple[Answer, str]:
+    async def _post(self, payload: Payload) -> tuple[Answer, Token]:
         if not self.live:
             raise Unavailable("linkedin.live is false: nothing leaves the machine")
         if payload.get("v") != compose.PAYLOAD_VERSION:
             raise Unavailable(f"this post was composed by another version of syndicate (payload {payload.get('v')!r})")
-        token = self._token()
+        token = await self._wallet.token()
         # Address and API version as configured now, not as frozen: a retired version is mended in the configuration,
         # and a token goes to no host that a stored row names. Only the body makes a post the same.
-        headers, body = self._headers(payload["headers"], token), self._body(payload)
+        headers, body = self._headers(payload["headers"], token), self._body(payload, token)
         answer = await self._create(headers, body)
         if answers.is_write_conflict(answer):
             await self._clock.sleep(CONFLICT_PAUSE)
@@ -140,26 +141,22 @@ class LinkedIn:
         url = f"{self._settings.api_url}/rest/posts"
         return await self._fetcher.request("POST", url, headers=headers, content=body, repeatable=False)
 
-    def _token(self) -> str:
-        token = self._settings.access_token.reveal().strip()
-        if not token:
-            raise Unavailable("there is no access token", pauses="set linkedin.access_token")
-        if not token.isascii() or not token.isprintable() or " " in token:
-            raise Unavailable(
-                "the access token holds characters that no token has", pauses="set linkedin.access_token anew"
-            )
-        return token
+    def _known(self, token: Token) -> dict[str, Any]:
+        """What judging an answer needs."""
+        now, chance = self._clock.now(), self._fetcher.chance
+        return {"token": token.text, "now": now, "chance": chance, "cure": token.cure, "fresh": token.fresh}
 
-    def _headers(self, frozen: Mapping[str, str], token: str) -> dict[str, str]:
-        return {**frozen, "Linkedin-Version": self._settings.version, "Authorization": f"Bearer {token}"}
+    def _headers(self, frozen: Mapping[str, str], token: Token) -> dict[str, str]:
+        return {**frozen, "Linkedin-Version": self._settings.version, "Authorization": f"Bearer {token.text}"}
 
-    def _body(self, payload: Payload) -> bytes:
+    def _body(self, payload: Payload, token: Token) -> bytes:
         body: str = payload["body"]
         placeholder = f'"author": "{compose.REHEARSAL_AUTHOR}"'
-        if placeholder in body[: len(placeholder) + 1]:  # composed in rehearsal, taken up again once live
-            if not self._settings.author:
+        if placeholder in body[: len(placeholder) + 1]:  # composed while nobody could say who posts
+            author = self._settings.author or token.author
+            if not author:
                 raise _author_is_missing()
-            body = body.replace(placeholder, f'"author": "{self._settings.author}"', 1)
+            body = body.replace(placeholder, f'"author": "{author}"', 1)
         return body.encode("utf-8")
 
 
