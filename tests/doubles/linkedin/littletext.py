@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 RESERVED = frozenset("|{}@[]()<>#\\*_~")
+NAMES = {"urn:li:organization:2414183": ("Devtestco",), "urn:li:person:1234": ("Eddy", "Merckx", "Eddy Merckx")}
+"""Who may be mentioned, by which names: an organisation by its whole name, a member by one of his."""
+
+_TEMPLATE = re.compile(r"\{hashtag\|\\?[#\uff03]\|((?:[^\\|{}@\[\]()<>#*_~]|\\.)+)\}")
+_HASHTAG = re.compile(r"#([^\W_]+)")
+_MENTION = re.compile(r"@\[([^\[\]()\\]+)\]\((urn:li:\w+:[\w-]+)\)")
 
 
-def parse_commentary(text: str) -> tuple[str, str]:
-    """Read little text as LinkedIn does: (stored, shown). What follows a bare reserved character is lost."""
+@dataclass(frozen=True)
+class Reading:
+    """`stored` is what a reader of the interface gets, `shown` what people see; `lost` is what both lack."""
+
+    stored: str
+    shown: str
+    lost: str
+
+
+def read(text: str, names: Mapping[str, tuple[str, ...]] = NAMES) -> Reading:
+    """Read little text: what follows a bare reserved character is lost, silently."""
     stored: list[str] = []
     shown: list[str] = []
     at = 0
@@ -18,22 +35,28 @@ def parse_commentary(text: str) -> tuple[str, str]:
             stored.append(character)
             shown.append(character)
             at += 1
-        elif character == "\\" and text[at + 1 : at + 2] in RESERVED and at + 1 < len(text):
+        elif character == "\\" and at + 1 < len(text) and text[at + 1] in RESERVED:
             stored.append(text[at + 1])
             shown.append(text[at + 1])
             at += 2
-        elif template := re.compile(r"\{hashtag\|\\?[#\uff03]\|((?:[^\\|{}@\[\]()<>#*_~]|\\.)+)\}").match(text, at):
+        elif template := _TEMPLATE.match(text, at):
             stored.append(template[0].replace("|#|", "|\\#|"))
             shown.append("#" + re.sub(r"\\(.)", r"\1", template[1]))
             at = template.end()
-        elif word := re.compile(r"#([^\W_]+)").match(text, at):
+        elif word := _HASHTAG.match(text, at):
             stored.append(f"{{hashtag|\\#|{word[1]}}}")
             shown.append(word[0])
             at = word.end()
-        elif mention := re.compile(r"@\[([^\[\]()\\]+)\]\((urn:li:\w+:[\w-]+)\)").match(text, at):
-            stored.append(mention[0])
+        elif mention := _MENTION.match(text, at):
+            stored.append(mention[0] if mention[1] in names.get(mention[2], ()) else mention[1])
             shown.append(mention[1])
             at = mention.end()
         else:
             break
-    return "".join(stored), "".join(shown)
+    return Reading("".join(stored), "".join(shown), text[at:])
+
+
+def parse_commentary(text: str) -> tuple[str, str]:
+    """(stored, shown)."""
+    reading = read(text)
+    return reading.stored, reading.shown

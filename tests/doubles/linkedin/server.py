@@ -42,6 +42,7 @@ class Token:
     expires_at: float = float("inf")  # seconds since 1970
     member: str = AUTHOR  # whose it is
     app: str = APP
+    valid_from: float = 0.0  # until then it is answered as revoked, as after a renewal
 
 
 class Server:
@@ -170,8 +171,8 @@ class Server:
         if known is None:
             words = "Invalid access token"
             raise Refusal(json_reply(401, serviceErrorCode=65600, code="INVALID_ACCESS_TOKEN", message=words))
-        if known.expires_at <= self.clock():
-            number, code, message = DEAD["expired"]
+        if known.expires_at <= self.clock() or known.valid_from > self.clock():
+            number, code, message = DEAD["expired" if known.expires_at <= self.clock() else "revoked"]
             raise Refusal(json_reply(401, serviceErrorCode=number, code=code, message=message))
         return known
 
@@ -187,6 +188,11 @@ class Server:
         if author.startswith("urn:li:organization:"):
             return self.roles.get((token.member, author)) in POSTING_ROLES
         return author == token.member
+
+    def forbidden(self, what: str, request: Request) -> Reply:
+        """403 of a missing scope, role or product: RESOURCE.METHOD.VERSION01."""
+        words = f"Not enough permissions to access: {what}.{request.headers['linkedin-version']}01"
+        return json_reply(403, serviceErrorCode=100, code="ACCESS_DENIED", message=words)
 
     def check_version(self, headers: Mapping[str, str]) -> None:
         version = headers.get("linkedin-version")
