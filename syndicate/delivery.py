@@ -103,6 +103,30 @@ class Settlement:
     status: int | None = None
     answer: str = ""
     pauses: str | None = None  # the channel, with what a person must do
+    rests: timedelta | None = None  # the channel: its quota is used up
+
+    @property
+    def is_down(self) -> bool:
+        """Whether it says that the provider does not work: no answer, or one of those that broken ones give."""
+        status = self.status
+        broken = status is None or status < 300 or status == 408 or status >= 500
+        return broken and self.outcome in ("unavailable", "in-doubt") and not self.pauses
+
+
+TRIPS = 3
+"""Answers in a row that say the provider does not work, after which a channel rests."""
+_RESTS = (timedelta(minutes=2), timedelta(minutes=5), timedelta(minutes=15))
+
+
+def trips(failures: int, *, repeats: bool = False) -> timedelta | None:
+    """How long a channel rests after so many failures in a row; None: it goes on.
+
+    With `repeats` the last one left a doubt that no repeat was sent for yet: the rest is short, else the provider would
+    have forgotten by the next probe what it could tell.
+    """
+    if failures < TRIPS:
+        return None
+    return _RESTS[0 if repeats else min(failures - TRIPS, len(_RESTS) - 1)]
 
 
 def settle(
@@ -151,6 +175,7 @@ def _put_off(claim: Claim, error: Unavailable, now: datetime, policy: RetryPolic
         status=error.status,
         answer=error.answer,
         pauses=error.pauses,
+        rests=error.retry_after if error.rests else None,
     )
 
 
@@ -173,6 +198,7 @@ def _doubt(
         status=error.status,
         answer=error.answer,
         pauses=error.pauses if isinstance(error, Unavailable) else None,
+        rests=error.retry_after if isinstance(error, Unavailable) and error.rests else None,
     )
 
 

@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, true, update
 
 from syndicate.article import Article
-from syndicate.delivery import Claim, DeliveryState, Receipt, Settlement
+from syndicate.delivery import Claim, DeliveryState, Receipt, Settlement, trips
 from syndicate.pacing import EDITED, Past
 from syndicate.store import articles as catalogue
-from syndicate.store import highwater, ledger, pauses
+from syndicate.store import checks, highwater, ledger, pauses
 from syndicate.store.database import AnyRow
-from syndicate.store.schema import articles, attempts, deliveries
+from syndicate.store.pauses import Gate
+from syndicate.store.schema import articles, attempts, channels, deliveries
 
 QUARANTINE = 3  # crashes on one row
 
@@ -32,45 +33,53 @@ def claim_one(
     *,
     approve: bool = False,
 ) -> Claim | None:
-    """Take up the next due delivery of a channel, or one in doubt whose repeat is due.
+    """Take up the next due delivery of a channel, or before all others one in doubt once its repeat is due.
 
     The channel's row is the mutex: one in flight, whatever the number of workers. Pacing is asked once more here,
     since it holds for moments of sending. With `approve` only the very text that a person approved is taken up.
     An owner asks once at a time, and not before it told what became of its last claim.
     """
     ledger.lock(connection, channel)
-    if not pauses.gate(connection, [channel], now):
+    gate = pauses.gate(connection, [channel, f"{pauses.QUOTA}{channel}"], now)
+    if not gate:
         return None
+    if gate is Gate.PROBE:
+        pauses.rested(connection, channel, now)
     d = deliveries.c
     mine = and_(d.channel == channel, d.kind == "article")
     _put_strays_right(connection, and_(mine, d.state == "claimed", d.owner == owner), now)
     if connection.scalar(select(func.count()).where(mine, d.state == "claimed")):
         return None
-    due = and_(mine, d.due_at <= now, d.live == live)  # what was live stays unsettled while we rehearse
-    if only is not None:
-        due = and_(due, d.id.in_(only))
-    doubtful = connection.scalar(
-        select(d.id)
-        .outerjoin_from(deliveries, articles, articles.c.id == d.subject)
-        .where(due, d.state == "unknown", _may_be_repeated())
-        .order_by(d.due_at, d.id)
-        .limit(1)
-    )
-    if doubtful is not None:
-        return _take(connection, doubtful, "unknown", owner, now, approve=approve)
+    mine = and_(mine, d.live == live)  # what was live stays unsettled while we rehearse
+    doubt = _first_in_doubt(connection, mine)
     wanted = connection.execute(
         select(d.id, d.by_hand)
         .outerjoin_from(deliveries, articles, articles.c.id == d.subject)
-        .where(due, d.state == "planned", _may_be_announced(approve=approve))
+        .where(mine, d.state == "planned", d.due_at <= now, _may_be_announced(approve=approve))
+        .where(d.id.in_(only) if only is not None else true())
         .order_by(d.by_hand.desc(), d.due_at, d.id)
         .limit(1)
         .with_for_update(skip_locked=True, of=deliveries)
     ).first()
+    if doubt is not None and (only is None or wanted is not None or doubt.id in only):
+        return _take(connection, doubt.id, "unknown", owner, now, approve=approve) if doubt.due_at <= now else None
     if wanted is None:
         return None
     if not wanted.by_hand and earliest(ledger.past(connection, channel, day_start)) > now:
         return None
     return _take(connection, wanted.id, "planned", owner, now, approve=approve)
+
+
+def _first_in_doubt(connection: Connection, mine: ColumnElement[bool]) -> AnyRow | None:
+    """The doubt whose repeat comes next. It is the one delivery in flight until that told, so nothing else is begun."""
+    d = deliveries.c
+    return connection.execute(
+        select(d.id, d.due_at)
+        .outerjoin_from(deliveries, articles, articles.c.id == d.subject)
+        .where(mine, d.state == "unknown", d.due_at.is_not(None), _may_be_repeated())
+        .order_by(d.due_at, d.id)
+        .limit(1)
+    ).first()
 
 
 def _may_be_announced(*, approve: bool = False) -> ColumnElement[bool]:
@@ -159,20 +168,43 @@ def record(connection: Connection, claim: Claim, settlement: Settlement, now: da
         values["due_at"] = now
     if settlement.receipt:
         values |= {"external_id": receipt.external_id, "url": receipt.url}
+    ledger.lock(connection, claim.channel)
     settled = connection.execute(update(deliveries).where(_still(claim)).values(values))
     if not settled.rowcount:
         return False
-    connection.execute(
+    tried = connection.execute(
         update(attempts)
         .where(attempts.c.delivery == claim.id, attempts.c.letter == 0, attempts.c.number == claim.attempt)
         .values(ended_at=now, outcome=settlement.outcome, status=settlement.status, answer=settlement.answer[:500])
     )
+    if tried.rowcount and claim.live:
+        _count_failures(connection, claim, settlement, now)
     if settlement.state is DeliveryState.SENT:  # the doubt is settled with it
         _end_open_attempts(connection, claim.id, "in-doubt")
         pauses.heal(connection, claim.channel)
     if settlement.pauses:
         pauses.by_fault(connection, claim.channel, settlement.pauses, now)
+    if settlement.rests:
+        pauses.rest(connection, claim.channel, now, settlement.rests)
     return True
+
+
+def _count_failures(connection: Connection, claim: Claim, settlement: Settlement, now: datetime) -> None:
+    """A provider that is down is left alone for a while, then probed by one row; any other answer ends that."""
+    mine = channels.c.name == claim.channel
+    before: int = connection.scalar(select(channels.c.failures).where(mine)) or 0
+    after = before + 1 if settlement.is_down else 0
+    if after != before:
+        connection.execute(update(channels).where(mine).values(failures=after))
+    if rest := trips(after, repeats=_is_new_doubt(claim, settlement)):
+        reason = f"it does not work ({settlement.reason}); it is tried again by itself"
+        pauses.by_fault(connection, claim.channel, reason, now, rest=rest)
+    elif trips(before):
+        pauses.heal(connection, claim.channel)
+
+
+def _is_new_doubt(claim: Claim, settlement: Settlement) -> bool:
+    return settlement.state is DeliveryState.UNKNOWN and claim.doubtful_since is None
 
 
 def _still(claim: Claim) -> Any:
@@ -180,10 +212,18 @@ def _still(claim: Claim) -> Any:
     return and_(d.id == claim.id, d.state == "claimed", d.owner == claim.owner, d.attempts == claim.attempt)
 
 
-def text(connection: Connection, claim: Claim) -> tuple[Article, str] | None:
-    """What a claim announces, as it is in the catalogue now, and what its approval is bound to."""
+def text(connection: Connection, claim: Claim) -> tuple[Article, str | None, str] | None:
+    """What a claim announces, as it is in the catalogue now, and what its approval is bound to.
+
+    Its hero image is an absolute address; one that is known not to be there comes second instead.
+    """
     row = connection.execute(select(articles).where(articles.c.id == claim.subject)).first()
-    return (catalogue.article_of(row), row.hash) if row else None
+    if row is None:
+        return None
+    stated = catalogue.article_of(row)
+    (dressed,) = checks.dress(connection, [stated], believe=True)
+    lost = stated.manuscript.hero_image if dressed.manuscript.hero_image is None else None
+    return dressed, lost, row.hash
 
 
 def hold_edited(connection: Connection, claim: Claim) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from sqlalchemy import ColumnElement, Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 
 from syndicate.store.schema import pauses
 
 EVERYTHING = "all"
 CLOCK = "clock"  # whose jump makes every decision about moments wrong: stops everything, and planning too
+QUOTA = "quota:"  # and a channel: it waits until the provider counts anew; no fault, and it ends by itself
 NOT_MADE = "edition:"  # and a digest: its edition cannot be made; pauses nothing, is a problem until it can
 PROBE = timedelta(minutes=15)
 
@@ -34,8 +35,8 @@ def by_fault(connection: Connection, key: str, reason: str, now: datetime, *, re
 
 def resume(connection: Connection, key: str | None) -> list[str]:
     """End a pause, or all of them; returns the keys that were paused."""
-    query = delete(pauses) if key is None else delete(pauses).where(pauses.c.key == key)
-    return sorted(connection.scalars(query.returning(pauses.c.key)))
+    query = delete(pauses) if key is None else delete(pauses).where(pauses.c.key.in_([key, f"{QUOTA}{key}"]))
+    return sorted({found.removeprefix(QUOTA) for found in connection.scalars(query.returning(pauses.c.key))})
 
 
 def heal(connection: Connection, key: str) -> None:
@@ -83,6 +84,25 @@ def probed(connection: Connection, keys: Sequence[str], now: datetime) -> None:
     )
 
 
+def rest(connection: Connection, channel: str, now: datetime, length: timedelta) -> None:
+    """Its quota is used up: nothing more is claimed on this channel for so long, and nobody has to do anything."""
+    reason = f"its quota is used up; it goes on by itself after {now + length:%Y-%m-%d %H:%M} UTC"
+    by_fault(connection, f"{QUOTA}{channel}", reason, now, rest=length)
+
+
+def rested(connection: Connection, channel: str, now: datetime) -> None:
+    """Forget a quota that counts anew."""
+    ours = and_(pauses.c.key == f"{QUOTA}{channel}", pauses.c.probe_at <= now)
+    connection.execute(delete(pauses).where(ours))
+
+
+def quotas(connection: Connection, now: datetime) -> dict[str, str]:
+    """Channels whose quota is used up: name -> what people are told."""
+    used_up = and_(_is_quota(), pauses.c.probe_at > now)
+    rows = connection.execute(select(pauses).where(used_up).order_by(pauses.c.key))
+    return {row.key.removeprefix(QUOTA): row.reason for row in rows}
+
+
 def resting(connection: Connection, prefix: str, now: datetime) -> list[str]:
     """Keys below `prefix` that rest still; those that have rested are forgotten, each starts anew by itself."""
     below = pauses.c.key.startswith(prefix, autoescape=True)
@@ -102,10 +122,15 @@ def stands(connection: Connection, key: str) -> bool:
 
 
 def standing(connection: Connection) -> dict[str, str]:
-    """Pauses that stand: key -> reason."""
-    return {row.key: row.reason for row in connection.execute(select(pauses).order_by(pauses.c.key))}
+    """Pauses that stand, quotas aside: key -> reason."""
+    query = select(pauses).where(~_is_quota()).order_by(pauses.c.key)
+    return {row.key: row.reason for row in connection.execute(query)}
 
 
 def faults(connection: Connection) -> list[str]:
     """Keys paused by a fault."""
-    return sorted(connection.scalars(select(pauses.c.key).where(pauses.c.by_fault)))
+    return sorted(connection.scalars(select(pauses.c.key).where(pauses.c.by_fault, ~_is_quota())))
+
+
+def _is_quota() -> ColumnElement[bool]:
+    return pauses.c.key.startswith(QUOTA, autoescape=True)

@@ -81,7 +81,7 @@ def lags(connection: Connection, moment: datetime) -> list[tuple[str, str]]:
 
 def overdue(connection: Connection, moment: datetime) -> dict[str, datetime]:
     """Channels on which something has been due since before that, and since when; paused ones wait on purpose."""
-    paused = pauses.standing(connection).keys()
+    paused = {*pauses.standing(connection), *pauses.quotas(connection, moment)}
     d = deliveries.c
     late = select(d.channel, func.min(d.due_at).label("since")).where(d.state == "planned", d.due_at <= moment)
     found = dict(connection.execute(late.group_by(d.channel)).all())

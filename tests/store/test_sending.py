@@ -71,6 +71,9 @@ class StageChannel:
     def compose(self, announcement: Announcement) -> Mapping[str, Any]:
         return {"v": 1, "title": announcement.article.title}
 
+    async def prepare(self, key: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        return payload
+
     async def send(self, key: str, payload: Mapping[str, Any]) -> Receipt:
         return self._act("send", key, payload)
 
@@ -260,8 +263,157 @@ async def test_a_stop_claims_nothing_more(store: Store, at_desk: Callable[..., D
     assert states(store) == {1: "sent", 2: "planned"}
 
 
+# --- a provider that is down, and one that counts ---------------------------------------------------------------------
+
+DOWN = InDoubt("LinkedIn answered 500", status=500)
+QUOTA = Unavailable("LinkedIn answered 429", status=429, retry_after=5 * HOUR, rests=True)
+
+
+async def test_nothing_new_is_begun_while_a_doubt_waits_for_its_repeat(
+    store: Store, at_desk: Callable[..., Desk]
+) -> None:
+    planned(store, 1, 2, 3)
+    desk = at_desk(DOWN)
+    assert await desk.deliver() == 1
+    assert await desk.deliver(timedelta(seconds=1)) == 0
+    assert states(store) == {1: "unknown", 2: "planned", 3: "planned"}
+    assert await desk.deliver(timedelta(seconds=15)) == 3
+    assert [verb for verb, _, _ in desk.channel.world] == ["send", "reconcile", "send", "send"]
+
+
+async def test_who_sends_one_by_hand_settles_the_doubt_before_it_and_only_on_its_channel(
+    store: Store, at_desk: Callable[..., Desk]
+) -> None:
+    planned(store, 1, 2)
+    desk = at_desk(DOWN)
+    await desk.deliver()
+    desk.clock.pass_by(DAY.total_seconds())
+    desk.owner.renew()
+    run = [desk.public, store, desk.owner, desk.clock, random.Random(1), desk.stop]
+    assert await deliver(*run, only=[]) == 0
+    assert states(store) == {1: "unknown", 2: "planned"}
+    assert await deliver(*run, only=[2]) == 2
+    assert states(store) == {1: "unknown", 2: "sent"}  # it was too late for the first: a person's
+    assert (delivery(store, 1).due_at, len(desk.channel.world)) == (None, 2)
+
+
+async def test_a_doubt_of_an_article_that_was_rejected_holds_up_nothing(
+    store: Store, at_desk: Callable[..., Desk]
+) -> None:
+    planned(store, 1, 2)
+    desk = at_desk(DOWN)
+    await desk.deliver()
+    store.write_now(
+        lambda connection: connection.execute(text("UPDATE articles SET verdict = 'rejected' WHERE id = 'id-1'"))
+    )
+    await desk.deliver(timedelta(seconds=15))
+    assert states(store) == {1: "unknown", 2: "sent"}
+
+
+@pytest.mark.parametrize("error", [DOWN, InDoubt("no answer"), Unavailable("cannot be reached")])
+async def test_an_outage_costs_few_requests_and_ends_by_itself(
+    store: Store, at_desk: Callable[..., Desk], error: Exception
+) -> None:
+    planned(store, 1, 2, 3, 4)
+    desk = at_desk(*[error] * 100)
+    for _ in range(60):  # 10 minutes
+        await desk.deliver(timedelta(seconds=10))
+    assert len(desk.channel.world) <= 5
+    assert "it is tried again by itself" in store.read_now(pauses.standing)["linkedin"]
+    desk.channel.acts.clear()
+    for _ in range(30):
+        await desk.deliver(MINUTE)
+    # The first, whose doubt is older than what a repeat can tell, is a person's; nobody else was drawn into it.
+    assert states(store) == {1: "sent" if isinstance(error, Unavailable) else "unknown"} | dict.fromkeys(
+        (2, 3, 4), "sent"
+    )
+    assert store.read_now(pauses.standing) == {}
+
+
+async def test_in_a_long_outage_each_doubt_is_repeated_before_it_is_a_persons(
+    store: Store, at_desk: Callable[..., Desk]
+) -> None:
+    planned(store, 1, 2, 3, 4)
+    desk = at_desk(*[DOWN] * 100)
+    for _ in range(60):
+        await desk.deliver(MINUTE)
+    verbs: dict[str, list[str]] = {}
+    for verb, key, _ in desk.channel.world:
+        verbs.setdefault(key, []).append(verb)
+    assert [told[:2] for told in verbs.values()] == [["send", "reconcile"]] * len(verbs)
+    assert (len(verbs), len(desk.channel.world)) == (2, 7)
+
+
+async def test_the_third_failure_in_a_row_trips_and_any_answer_counts_anew(
+    store: Store, at_desk: Callable[..., Desk]
+) -> None:
+    planned(store, 1, 2, 3, 4, 5, 6)
+    gone = Unavailable("cannot be reached")
+    desk = at_desk(gone, gone, Refused("too long", status=400), gone, gone, gone)
+    await desk.deliver()
+    assert len(desk.channel.world) == 6
+    assert store.read_now(pauses.standing)["linkedin"].startswith("it does not work (cannot be reached)")
+
+
+async def test_an_answer_to_a_probe_ends_the_rest_even_where_it_is_a_refusal(
+    store: Store, at_desk: Callable[..., Desk]
+) -> None:
+    planned(store, 1, 2, 3, 4, 5)
+    gone = Unavailable("cannot be reached")
+    desk = at_desk(gone, gone, gone, Refused("too long", status=400))
+    assert await desk.deliver() == 3
+    assert await desk.deliver(MINUTE) == 0
+    assert await desk.deliver(MINUTE) == 5
+    assert store.read_now(pauses.standing) == {}
+    assert sorted(states(store).values()) == ["failed", "sent", "sent", "sent", "sent"]
+
+
+async def test_a_rehearsal_that_cannot_be_written_is_no_provider_that_is_down(
+    store: Store, at_desk: Callable[..., Desk]
+) -> None:
+    planned(store, 1, 2, 3, 4, live=False)
+    desk = at_desk(*[Unavailable("the disk is full")] * 4, live=False)
+    assert await desk.deliver() == 4
+    assert store.read_now(pauses.standing) == {}
+
+
+async def test_a_used_up_day_is_asked_once_and_rests_the_channel(store: Store, at_desk: Callable[..., Desk]) -> None:
+    planned(store, 1, 2, 3, 4)
+    desk = at_desk(QUOTA, QUOTA)
+    assert await desk.deliver() == 1
+    assert await desk.deliver(4 * HOUR) == 0
+    at = store.read_now(pauses.quotas, desk.clock.now())["linkedin"]
+    assert at == "its quota is used up; it goes on by itself after 2026-11-23 17:00 UTC"
+    assert (store.read_now(pauses.standing), store.read_now(pauses.faults)) == ({}, [])
+    assert await desk.deliver(HOUR) == 1  # used up still: one request more
+    assert await desk.deliver(5 * HOUR) == 4
+    assert set(states(store).values()) == {"sent"}
+    assert store.read_now(pauses.quotas, NOON) == {}
+
+
+async def test_a_person_may_end_the_rest_of_a_quota(store: Store, at_desk: Callable[..., Desk]) -> None:
+    planned(store, 1, 2)
+    desk = at_desk(QUOTA)
+    await desk.deliver()
+    assert store.write_now(pauses.resume, "linkedin") == ["linkedin"]
+    assert await desk.deliver() == 1
+    assert states(store) == {1: "planned", 2: "sent"}
+
+
+async def test_a_quota_met_by_a_repeat_rests_the_channel_and_leaves_the_doubt_to_a_person(
+    store: Store, at_desk: Callable[..., Desk]
+) -> None:
+    planned(store, 1, 2)
+    desk = at_desk(DOWN, QUOTA)
+    await desk.deliver()
+    await desk.deliver(timedelta(seconds=15))
+    assert (states(store), delivery(store, 1).due_at) == ({1: "unknown", 2: "planned"}, None)
+    assert len(desk.channel.world) == 2
+
+
+@only("sqlite")
 async def test_a_ledger_that_cannot_be_told_is_told_later_and_nothing_is_sent_before(
-    store: Store, at_desk: Callable[..., Desk], other_program: Locked @ only("sqlite")
+    store: Store, at_desk: Callable[..., Desk], other_program: Locked
 ) -> None:
     planned(store, 1, 2)
     desk = at_desk(lambda: other_program.lock())
@@ -279,8 +431,9 @@ async def test_a_ledger_that_cannot_be_told_is_told_later_and_nothing_is_sent_be
     assert [verb for verb, _, _ in desk.channel.world] == ["send", "send"]
 
 
+@only("sqlite")
 async def test_a_ledger_that_fails_before_the_first_byte_leaves_a_claim_that_is_put_right(
-    store: Store, at_desk: Callable[..., Desk], other_program: Locked @ only("sqlite")
+    store: Store, at_desk: Callable[..., Desk], other_program: Locked
 ) -> None:
     planned(store, 1)
     desk = at_desk()
@@ -510,8 +663,9 @@ async def test_three_in_a_row_refused_for_what_we_are_pause_the_channel(
     assert "check email.sender" in store.read_now(pauses.standing)["email"]
 
 
+@only("sqlite")
 async def test_a_ledger_that_cannot_be_told_is_told_later_and_nobody_gets_two(
-    store: Store, in_office: Callable[..., Office], other_program: Locked @ only("sqlite")
+    store: Store, in_office: Callable[..., Office], other_program: Locked
 ) -> None:
     mailing = edition(store, 12)
     office = in_office(connections=1)
