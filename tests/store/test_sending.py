@@ -289,7 +289,7 @@ async def test_who_sends_one_by_hand_settles_the_doubt_before_it_and_only_on_its
     await desk.deliver()
     desk.clock.pass_by(DAY.total_seconds())
     desk.owner.renew()
-    run = [desk.public, store, desk.owner, desk.clock, random.Random(1), desk.stop]
+    run: list[Any] = [desk.public, store, desk.owner, desk.clock, random.Random(1), desk.stop]
     assert await deliver(*run, only=[]) == 0
     assert states(store) == {1: "unknown", 2: "planned"}
     assert await deliver(*run, only=[2]) == 2
