@@ -61,7 +61,7 @@ def status(connection: Connection, settings: Settings, now: datetime, remarks: S
         "oldest_due_seconds": max(0, round((now - oldest).total_seconds())) if oldest else None,
         "rehearsal": {name: not live for name, live in settings.channels.items()},
         "problems": list(dict.fromkeys(problem.text for problem in problems(connection, settings, now))),
-        "notes": list(remarks),
+        "notes": [*remarks, *(f"{channel}: {why}" for channel, why in pauses.quotas(connection, now).items())],
     }
 
 

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -289,10 +290,10 @@ async def test_who_sends_one_by_hand_settles_the_doubt_before_it_and_only_on_its
     await desk.deliver()
     desk.clock.pass_by(DAY.total_seconds())
     desk.owner.renew()
-    run: list[Any] = [desk.public, store, desk.owner, desk.clock, random.Random(1), desk.stop]
-    assert await deliver(*run, only=[]) == 0
+    by_hand = partial(deliver, desk.public, store, desk.owner, desk.clock, random.Random(1), desk.stop)
+    assert await by_hand([]) == 0
     assert states(store) == {1: "unknown", 2: "planned"}
-    assert await deliver(*run, only=[2]) == 2
+    assert await by_hand([2]) == 2
     assert states(store) == {1: "unknown", 2: "sent"}  # it was too late for the first: a person's
     assert (delivery(store, 1).due_at, len(desk.channel.world)) == (None, 2)
 
