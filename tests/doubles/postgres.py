@@ -63,6 +63,7 @@ class Postgres:
         self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         if os.geteuid() == 0:
             _let_through(self.bin)
+            _let_through(self.folder)
             user = _system_user()
             os.chown(self.folder, user.pw_uid, user.pw_gid)
             self._as = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
