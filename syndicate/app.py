@@ -80,7 +80,7 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
     fetcher = make_fetcher(settings, clock, chance)
     looker = make_looker(settings)
     owner = Owner(store, clock, what, agreement(settings, key))
-    parts = Parts(settings=settings, fetcher=fetcher, clock=clock, store=store, secret=key)
+    parts = Parts(settings=settings, fetcher=fetcher, clock=clock, store=store, secret=key, looker=looker)
     publics = {public.name: public for public in public_channels(parts)}
     gc.freeze()  # modules and tables of the program stay until it ends: no collection need walk them
     try:

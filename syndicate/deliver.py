@@ -20,7 +20,7 @@ from syndicate.channels.base import Announcement, Channel, Payload
 from syndicate.clock import Chance, Clock
 from syndicate.crashpoint import crashpoint
 from syndicate.delivery import Claim, DeliveryState, Receipt, RetryPolicy, Settlement, settle
-from syndicate.errors import DeliveryError, InDoubt, Refused
+from syndicate.errors import DeliveryError, InDoubt, Refused, Unavailable
 from syndicate.logs import get
 from syndicate.markdown import lead, plain
 from syndicate.pacing import Pacing
@@ -51,13 +51,14 @@ class PublicChannel:
         return self.channel.name
 
 
-def announce(article: Article, channel: str) -> Announcement:
-    """All that a channel needs to compose."""
+def announce(article: Article, channel: str, lost_image: str | None = None) -> Announcement:
+    """All that a channel needs to compose; `lost_image` was stated and is not there."""
     said = article.manuscript
     return Announcement(
         article=article,
         summary=summary(plain(said.description) or lead(said.body, title=said.title), SUMMARY),
-        own_words=said.own_words.get(channel),
+        own_words=said.own_words.get(channel.casefold()),
+        lost_image=lost_image,
     )
 
 
@@ -114,6 +115,9 @@ async def _deliver_one(
         return _settled(claim, payload, public, clock, chance)
     if public.channel.live and public.channel.by_hand and not claim.doubtful_since:
         return partial(claims.hold_for_hand, claim=claim, payload=payload, now=clock.now())
+    payload = await _prepare(claim, public.channel, payload)
+    if isinstance(payload, DeliveryError):
+        return _settled(claim, payload, public, clock, chance)
     if not owner.stands():  # suspended past its lease: somebody else may be at it
         return partial(claims.give_back, claim=claim, now=clock.now())
     begun = await store.write(claims.begin_attempt, claim, payload, clock.now())
@@ -152,16 +156,29 @@ async def _compose(claim: Claim, channel: Channel, store: Store) -> Payload | De
     found = await store.read(claims.text, claim)
     if found is None:
         return Refused("its article is no longer in the catalogue")
-    article, text = found
+    article, lost_image, text = found
     if claim.approved_hash not in (None, text):
         return None
     try:
-        return await asyncio.to_thread(channel.compose, announce(article, channel.name))
+        return await asyncio.to_thread(channel.compose, announce(article, channel.name, lost_image))
     except DeliveryError as error:
         return error
     except Exception as error:
         log.exception("composing failed", channel=claim.channel, delivery=claim.id)
         return Refused(f"cannot be composed: {type(error).__name__}: {error}")
+
+
+async def _prepare(claim: Claim, channel: Channel, payload: Payload) -> Payload | Unavailable:
+    """The request with what it needs done before; the last moment at which it may change. Nothing was sent yet."""
+    if claim.doubtful_since is not None:  # its repeat is the same to the byte
+        return payload
+    try:
+        return await channel.prepare(claim.key, payload)
+    except Unavailable as error:
+        return error
+    except Exception:  # what was composed can go out without
+        log.exception("preparing failed", channel=claim.channel, delivery=claim.id)
+        return payload
 
 
 async def _attempt(channel: Channel, claim: Claim, payload: Payload) -> Receipt | Exception:

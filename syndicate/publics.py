@@ -18,6 +18,7 @@ from syndicate.config import ChannelSettings, LinkedInSettings, Settings
 from syndicate.deliver import PublicChannel
 from syndicate.delivery import RetryPolicy
 from syndicate.fetch import Fetcher
+from syndicate.guarded import GuardedFetcher
 from syndicate.pacing import Pacing
 from syndicate.store.database import Store
 
@@ -31,6 +32,7 @@ class Parts:
     clock: Clock
     store: Store | None = None  # where logins are; previews need none
     secret: bytes = b""  # which opens them
+    looker: GuardedFetcher | None = None  # reads pictures; previews need none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +48,9 @@ def _linkedin(_name: str, table: LinkedInSettings, parts: Parts) -> Channel:
     settings = parts.settings
     wallet = Wallet(table, parts.fetcher, parts.clock, parts.store, parts.secret)
     return LinkedIn(
-        table, settings.site, parts.fetcher, parts.clock, table.live, templates=settings.templates, wallet=wallet
-    )
+        table, settings.site, parts.fetcher, parts.clock, table.live, templates=settings.templates, wallet=wallet,
+        pictures=parts.looker,
+    )  # fmt: skip
 
 
 KINDS: tuple[Kind, ...] = (Kind(table=LinkedInSettings, build=_linkedin, masked=BEARER),)

@@ -23,6 +23,7 @@ class Announcement:
     article: Article
     summary: str  # plain text, cut at a sentence or word
     own_words: str | None = None  # the front matter's text for this channel
+    lost_image: str | None = None  # a hero image that is stated and was not there
 
 
 class Channel(Protocol):
@@ -42,6 +43,15 @@ class Channel(Protocol):
 
     def compose(self, announcement: Announcement) -> Payload:
         """Make the request, purely: the same announcement gives the same payload."""
+        ...
+
+    async def prepare(self, key: str, payload: Payload) -> Payload:
+        """Do what must be done before it is frozen and sent, like uploading its picture; what is done already is not
+        done again. Called before every attempt but a repeat in doubt.
+
+        Raises Unavailable where nothing may be sent now; what concerns a part that the post can do without is noted in
+        the payload, and its receipt says so.
+        """
         ...
 
     async def send(self, key: str, payload: Payload) -> Receipt:

@@ -1,4 +1,4 @@
-"""Rehearsal: a channel whose last step writes a file instead of reaching anybody. It never opens a socket."""
+"""Rehearsal: a channel whose last step writes a file instead of reaching anybody. It opens no socket of its own."""
 
 from __future__ import annotations
 
@@ -42,6 +42,10 @@ class Outbox:
         """As the channel composes."""
         return self._channel.compose(announcement)
 
+    async def prepare(self, key: str, payload: Payload) -> Payload:
+        """As the channel does it while it is not live: pictures are read and fitted, and uploaded nowhere."""
+        return await self._channel.prepare(key, payload)
+
     async def send(self, key: str, payload: Payload) -> Receipt:
         """Write the request; the same key writes the same file. Raises Unavailable when it cannot be written."""
         document = {
@@ -56,7 +60,7 @@ class Outbox:
         except OSError as exc:
             todo = f"make room in {self._folder}, and let it be written"
             raise Unavailable(f"the outbox cannot be written: {exc.strerror or exc}", pauses=todo) from exc
-        return Receipt()
+        return Receipt(answer=payload.get("note", ""))
 
     async def reconcile(self, key: str, payload: Payload) -> Receipt:
         """Write it once more: nothing can be there twice."""

@@ -99,7 +99,7 @@ def test_without_a_title_even_the_card_bears_the_name_of_the_site() -> None:
 
 def test_the_request_has_all_that_linkedin_demands_and_no_token() -> None:
     payload = composed(summary="One.")
-    assert payload["v"] == 1
+    assert payload["v"] == 2
     assert payload["method"] == "POST"
     assert payload["url"] == "https://api.linkedin.com/rest/posts"
     assert payload["headers"] == {

@@ -6,17 +6,20 @@ payload, message or log.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from syndicate.channels.base import Announcement, Payload, Receipt
-from syndicate.channels.linkedin import answers, compose
+from syndicate.channels.linkedin import answers, compose, images
 from syndicate.channels.linkedin.wallet import Token, Wallet
 from syndicate.clock import Clock
-from syndicate.errors import ConfigError, Refused, Unavailable
+from syndicate.errors import ConfigError, PictureRefused, Refused, Unavailable
 from syndicate.fetch import Answer, Fetcher
+from syndicate.picture import Picture
 
 if TYPE_CHECKING:
     from syndicate.config import LinkedInSettings, Site
@@ -41,8 +44,9 @@ class LinkedIn:
         *,
         templates: Path | None = None,
         wallet: Wallet | None = None,
+        pictures: images.Getter | None = None,
     ) -> None:
-        """Without a wallet it has the token of the configuration alone."""
+        """Without a wallet it has the token of the configuration alone; without `pictures` its cards have none."""
         self.live = live
         self._settings = settings
         self._site = site
@@ -50,6 +54,8 @@ class LinkedIn:
         self._clock = clock
         self._templates = templates
         self._wallet = wallet or Wallet(settings, fetcher, clock)
+        self._pictures = pictures
+        self._unready: set[str] = set()  # keys of posts that LinkedIn put off because of their picture
         self._template: compose.PostTemplate | None = None
 
     @property
@@ -82,10 +88,31 @@ class LinkedIn:
         except ConfigError as exc:
             raise Unavailable(f"the post cannot be written: {exc}", pauses=f"mend {exc}") from exc
 
+    async def prepare(self, key: str, payload: Payload) -> Payload:
+        """Give the card its picture: read, fitted and uploaded once, in rehearsal all but uploaded.
+
+        What goes wrong with a picture is noted in the payload. Raises Unavailable where an answer concerns the channel.
+        """
+        now = self._clock.now()
+        if key in self._unready and images.is_overdue(payload, now):
+            self._unready.discard(key)
+            return images.without(payload, "LinkedIn did not get it ready in time", settled=self.live)
+        if self._pictures is None:
+            return payload
+
+        async def upload(picture: Picture) -> str:
+            return await self._upload(picture, payload)
+
+        return await images.prepare(payload, self._pictures, self._site.image, upload if self.live else None, now)
+
     async def send(self, key: str, payload: Payload) -> Receipt:
-        """Post. Raises Refused, Unavailable or InDoubt."""
-        answer, token = await self._post(payload)
-        return answers.judge(answer, **self._known(token))
+        """Post, once more without its picture where LinkedIn does not take it. Raises Refused, Unavailable, InDoubt."""
+        try:
+            return await self._judged(payload, answers.judge)
+        except Unavailable as error:
+            if answers.is_unready(error):
+                self._unready.add(key)
+            raise
 
     async def reconcile(self, key: str, payload: Payload) -> Receipt:
         """Repeat a doubtful post to the byte: LinkedIn answers with the first one's URN, or creates it now.
@@ -93,8 +120,7 @@ class LinkedIn:
         Raises InDoubt when that does not tell, Unavailable when the repeat was not accepted; in both the first attempt
         stays as doubtful as it was.
         """
-        answer, token = await self._post(payload)
-        return answers.judge_repeat(answer, **self._known(token))
+        return await self._judged(payload, answers.judge_repeat)
 
     async def retract(self, external_id: str) -> Receipt:
         """Delete a post (Learn: shares/posts-api, "Delete Posts"); `external_id` is its URN, or its address with one.
@@ -122,10 +148,36 @@ class LinkedIn:
     async def aclose(self) -> None:
         """Nothing is held here."""
 
+    async def _judged(self, payload: Payload, judge: Callable[..., Receipt]) -> Receipt:
+        try:
+            answer, token = await self._post(payload)
+            receipt = judge(answer, **self._known(token))
+        except PictureRefused as refusal:  # nothing was created; both requests follow from the frozen payload alone
+            payload = images.without(payload, refusal.reason)
+            answer, token = await self._post(payload)
+            receipt = judge(answer, **self._known(token))
+        note = payload.get("note", "")
+        return replace(receipt, answer=f"{note} {receipt.answer}".strip()) if note else receipt
+
+    async def _upload(self, picture: Picture, payload: Payload) -> str:
+        token = await self._wallet.token()
+
+        def concerns_us(answer: Answer) -> None:
+            answers.judge(answer, **self._known(token))
+
+        return await images.upload(
+            self._fetcher,
+            picture,
+            owner=json.loads(self._body(payload, token))["author"],
+            headers=self._headers(payload["headers"], token),
+            hosts=(self._settings.api_url, self._settings.auth_url),
+            judge=concerns_us,
+        )
+
     async def _post(self, payload: Payload) -> tuple[Answer, Token]:
         if not self.live:
             raise Unavailable("linkedin.live is false: nothing leaves the machine")
-        if payload.get("v") != compose.PAYLOAD_VERSION:
+        if payload.get("v") not in compose.UNDERSTOOD:
             raise Unavailable(f"this post was composed by another version of syndicate (payload {payload.get('v')!r})")
         token = await self._wallet.token()
         # Address and API version as configured now, not as frozen: a retired version is mended in the configuration,

@@ -95,6 +95,11 @@ def judge_repeat(
     raise failure
 
 
+def is_unready(error: Unavailable) -> bool:
+    """Whether a post was put off because LinkedIn has not read its picture yet: of all 400 only that passes."""
+    return error.status == 400 and error.pauses is None
+
+
 def is_write_conflict(answer: Answer) -> bool:
     """Two writes met (409) and this one created nothing: worth one more try at once. A duplicate is none."""
     return answer.status == 409 and read_complaint(answer).duplicate_of is None

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
     from syndicate.config import Site
 
-PAYLOAD_VERSION = 1
+PAYLOAD_VERSION = 2
+UNDERSTOOD = (1, 2)  # versions of what is frozen already; the first knew no pictures
 REHEARSAL_AUTHOR = "urn:li:person:REHEARSAL"
 COMMENTARY_LIMIT = 3000  # the server's words; unit unknown, so: UTF-16 units after escaping
 TITLE_LIMIT = 400
+ALT_LIMIT = 4000
 DESCRIPTION_LIMIT = 4000  # refused somewhere above 4,084
 HEADLINE_LIMIT = 300
 
@@ -104,6 +106,7 @@ def compose(
     }
     return {
         "v": PAYLOAD_VERSION,
+        **_picture(announcement, site),
         "method": "POST",
         "url": f"{api_url}/rest/posts",
         "headers": {
@@ -113,6 +116,15 @@ def compose(
         },
         "body": json.dumps(body, ensure_ascii=False),
     }
+
+
+def _picture(announcement: Announcement, site: Site) -> dict[str, Any]:
+    """Which picture the card is to have (`images.prepare` gives it one), and why it is not the article's own."""
+    said, lost = announcement.article.manuscript, announcement.lost_image
+    url = said.hero_image or site.image
+    alt = _within(_line(said.hero_alt), ALT_LIMIT) if said.hero_image else ""
+    note = {"note": f"picture left out: {_line(lost)[:200]} was not there when it was looked up"} if lost else {}
+    return {**note, "picture": {"url": url, "alt": alt}} if url else note
 
 
 def preview(payload: Payload) -> str:

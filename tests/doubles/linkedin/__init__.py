@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.doubles.linkedin.images import Images
 from tests.doubles.linkedin.littletext import RESERVED, parse_commentary
 from tests.doubles.linkedin.posts import Post, Posts
 from tests.doubles.linkedin.server import AUTHOR, TOKEN, VERSIONS, Token
@@ -44,3 +45,5 @@ class LinkedInDouble(Posts):
 
     def __init__(self, **how: Any) -> None:
         super().__init__(**how)
+        self.images = Images(self)
+        self.routes |= self.images.routes()
