@@ -80,18 +80,16 @@ def of_article(session: Session, store: Store, reference: str, channel: str) -> 
     if channel in session.settings.publics:
         from syndicate import publics
         from syndicate.app import make_fetcher
-        from syndicate.channels.linkedin import LinkedIn
         from syndicate.clock import system_chance
         from syndicate.deliver import announce
 
         fetcher = make_fetcher(session.settings, session.clock, system_chance())
         parts = publics.Parts(settings=session.settings, fetcher=fetcher, clock=session.clock)
         adapter = publics.channel(channel, parts)
-        assert isinstance(adapter, LinkedIn)
         payload = adapter.compose(announce(article, channel))
-        text = adapter.preview(payload)
+        shown = adapter.preview(payload)
         document = {**payload, "body": json.loads(payload["body"])}
-        return Preview(text=text, html=_page(text), document=document)
+        return Preview(text=shown.text, html=shown.html, document=document)
     raise UsageError(f"there is no channel {channel!r} in the configuration")
 
 
@@ -102,13 +100,3 @@ def _letter(payload: Mapping[str, Any]) -> Preview:
     html, text = fill_marks(payload["html"], **links), fill_marks(payload["text"], **links)
     shown = f"Subject: {payload['subject']}\n{payload['preheader']}\n\n{text}"
     return Preview(text=shown, html=html, document={**payload, "html": html, "text": text})
-
-
-def _page(text: str) -> str:
-    from html import escape
-
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Preview</title>'
-        '<body style="font:16px/1.5 system-ui;max-width:34rem;margin:2rem auto;white-space:pre-wrap">'
-        f"{escape(text)}</body></html>\n"
-    )

@@ -515,7 +515,7 @@ def test_without_token_and_app_a_person_posts_by_hand(
 ) -> None:
     linkedin = channel(double, fetcher, **settings)
     assert linkedin.by_hand is by_hand
-    assert "One (1)." in linkedin.preview(post(linkedin))
+    assert "One (1)." in linkedin.preview(post(linkedin)).text
 
 
 # -- secrets -----------------------------------------------------------------------------------------------------

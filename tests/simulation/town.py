@@ -16,7 +16,7 @@ from pathlib import Path
 from syndicate import app as composition
 from syndicate import config, crashpoint
 from syndicate.alarm import Alarm
-from syndicate.channels.base import Announcement, Payload
+from syndicate.channels.base import Announcement, Payload, Shown
 from syndicate.clock import SystemClock
 from syndicate.config import Settings
 from syndicate.deliver import PublicChannel
@@ -143,6 +143,9 @@ class Wall:
 
     def compose(self, announcement: Announcement) -> Payload:
         return {"v": 1, "address": announcement.article.url}
+
+    def preview(self, payload: Payload) -> Shown:
+        return Shown.plain(payload["address"])
 
     async def prepare(self, key: str, payload: Payload) -> Payload:
         return payload

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import text
 
-from syndicate.channels.base import Announcement
+from syndicate.channels.base import Announcement, Shown
 from syndicate.deliver import PublicChannel, deliver
 from syndicate.delivery import Receipt, RetryPolicy
 from syndicate.errors import InDoubt, Refused, StoreError, Unavailable
@@ -74,6 +74,9 @@ class StageChannel:
 
     async def prepare(self, key: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         return payload
+
+    def preview(self, payload: Mapping[str, Any]) -> Shown:
+        return Shown(text=str(payload), html="")
 
     async def send(self, key: str, payload: Mapping[str, Any]) -> Receipt:
         return self._act("send", key, payload)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from syndicate.channels.base import Announcement, Payload
 from syndicate.channels.linkedin import compose as composing
 from syndicate.channels.linkedin import littletext
-from syndicate.channels.linkedin.compose import compose, first_sentence, load_template, preview
+from syndicate.channels.linkedin.compose import compose, first_sentence, load_template
+from syndicate.channels.linkedin.page import as_text
 from syndicate.config import Site
 from syndicate.errors import ConfigError
 from tests.doubles.linkedin import parse_commentary
@@ -132,6 +133,7 @@ def test_the_same_announcement_gives_the_same_bytes() -> None:
         "{hashtag|\\#|evil}",
         "@[Devtestco](urn:li:organization:2414183)",
         "Ends with a backslash \\",
+        "left\u200eto\u200fright, marked",
     ],
 )
 def test_hostile_text_arrives_as_it_was_written(text: str) -> None:
@@ -147,6 +149,19 @@ def test_line_separators_and_control_characters_are_gone() -> None:
     assert body(payload)["content"]["article"]["description"] == "D E F"
     assert shown(payload).startswith("S T\n")
     assert not set(payload["body"]) & set(ENDS + "\x00\x1b\x07")
+
+
+def test_what_would_turn_the_text_after_it_is_gone() -> None:
+    turned = "Price \u202e003\u202c, \u2066a\u2069b, \u202dc"
+    payload = composed(title=turned, description=turned, summary=turned, cta=turned)
+    assert body(payload)["content"]["article"]["title"] == "Price 003, ab, c"
+    assert not set(payload["body"]) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def test_a_title_that_stands_in_for_a_summary_ends_above_the_fold() -> None:
+    text = shown(composed(title="word " * 79, description="", cta="", tags=()))
+    headline = text.split("\n")[0]
+    assert (len(headline) <= 200, headline.endswith("word…")) == (True, True)
 
 
 def test_a_lone_surrogate_does_not_break_the_request() -> None:
@@ -232,7 +247,7 @@ def test_whatever_is_written_linkedin_stores_what_was_meant(
     )
     text = shown(payload)
     assert text.strip() == text != ""
-    assert preview(payload).startswith(text)
+    assert as_text(payload).startswith(text)
     payload["body"].encode()
 
 
@@ -272,8 +287,3 @@ def test_a_broken_template_is_the_owners_to_mend(tmp_path: Path, source: str) ->
 def test_a_template_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no special\.txt"):
         load_template(tmp_path, "special")
-
-
-def test_the_preview_shows_text_card_and_domain() -> None:
-    payload = composed(title="A (B)", summary="One (1). Two.", tags=("rss",), url="https://www.example.org/x/")
-    assert preview(payload) == ("One (1).\n\nTwo.\n\nhttps://www.example.org/x/\n\n#Rss\n\n[ A (B)\n  example.org ]")

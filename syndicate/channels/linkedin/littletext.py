@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 RESERVED = "|{}@[]()<>#\\*_~"
 HASHTAG_LENGTH = 40  # characters; a longer tag is a sentence
@@ -45,12 +45,19 @@ def encode(text: str, hashtags: Collection[str] = ()) -> str:
 def decode(text: str) -> str:
     """Little text to what people see (mentions, which are never made here, aside)."""
     pieces, at = [], 0
-    for match in _TEMPLATE.finditer(text):
-        if _is_escaped(text, match.start()):
-            continue
+    for match in _templates(text):
         pieces += [unescape(text[at : match.start()]), f"#{unescape(match[1])}"]
         at = match.end()
     return "".join([*pieces, unescape(text[at:])])
+
+
+def tagged(text: str) -> frozenset[str]:
+    """The words that are hashtags in little text, without their sign."""
+    return frozenset(unescape(match[1]) for match in _templates(text))
+
+
+def _templates(text: str) -> Iterator[re.Match[str]]:
+    return (match for match in _TEMPLATE.finditer(text) if not _is_escaped(text, match.start()))
 
 
 def hashtags_in(text: str) -> frozenset[str]:
