@@ -13,14 +13,16 @@ from syndicate import logs
 from syndicate.channels.linkedin import answers, oauth
 from syndicate.clock import Clock
 from syndicate.config.values import Secret
-from syndicate.errors import DeliveryError, Refused, StoreError, Unavailable
+from syndicate.errors import DeliveryError, Refused, StoreError, Unavailable, UsageError
 from syndicate.fetch import Fetcher
 from syndicate.sealing import seal, unseal
-from syndicate.store import tokens
+from syndicate.store import pauses, tokens
 from syndicate.store.database import Store
 from syndicate.store.tokens import Login
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from syndicate.config import LinkedInSettings
 
 CHANNEL = "linkedin"
@@ -78,6 +80,8 @@ class Wallet:
         if login.renew_at is not None and login.renew_at <= now:
             login = await self._renewed(login, self._store, now)
         if login.expires_at is not None and login.expires_at <= now:
+            if login.renew_at is not None:
+                raise Unavailable("the login is being renewed by another process", retry_after=BUSY)
             raise _over(login)
         self._check_rights(self._settings.author or login.author or "", login)
         return Token(
@@ -117,10 +121,7 @@ class Wallet:
         """The login, renewed if that is for us; the old one while it lives and cannot be. Raises Unavailable."""
         is_over = login.expires_at is not None and login.expires_at <= now
         if not await store.write(tokens.take_renewal, CHANNEL, now):  # somebody else is at it, or was quicker
-            found = await store.read(tokens.get, CHANNEL) or login
-            if is_over and found.sealed == login.sealed:
-                raise Unavailable("the login is being renewed", retry_after=BUSY)
-            return found
+            return await store.read(tokens.get, CHANNEL) or login
         opened = self._opened(login)
         try:
             grant = await oauth.refresh(self._settings, self._fetcher, Secret(opened["refresh"]))
@@ -201,3 +202,19 @@ def _waits(error: DeliveryError) -> Unavailable:
         f"the login cannot be renewed: {error.reason}", status=error.status, retry_after=wish or tokens.TURN,
         pauses=f"{error.reason}: {pauses}" if pauses else None,
     )  # fmt: skip
+
+
+def keep(connection: Connection, new: Login, author: str) -> None:
+    """Store a login and let a channel that was paused by a fault go on, in one transaction.
+
+    Raises UsageError where somebody else is logged in and `author`, the configured one, does not name the new one:
+    posts in doubt are repeated by who made them.
+    """
+    old = tokens.get(connection, CHANNEL)
+    if old and old.author and old.author != new.author and author != new.author:
+        raise UsageError(
+            f"{old.name or old.author} is logged in, and you are {new.name or new.author}: set linkedin.author to"
+            f' "{new.author}" if posts should be yours from now on; nothing was stored'
+        )
+    tokens.put(connection, new)
+    pauses.heal(connection, CHANNEL)
