@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any, Protocol
 
 from syndicate.article import Article
@@ -24,6 +25,26 @@ class Announcement:
     summary: str  # plain text, cut at a sentence or word
     own_words: str | None = None  # the front matter's text for this channel
     lost_image: str | None = None  # a hero image that is stated and was not there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A payload as people will see it: in a terminal, and as a page that holds no script."""
+
+    text: str
+    html: str
+
+    @classmethod
+    def plain(cls, text: str) -> Shown:
+        """Of a channel whose messages have no looks: the text in both."""
+        style = "font: 15px/1.5 ui-monospace, monospace; max-width: 60rem; margin: 2rem auto; padding: 0 1rem"
+        page = (
+            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Preview</title>'
+            '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme"'
+            f' content="light dark"></head><body style="{style}"><pre dir="auto" style="white-space: pre-wrap">'
+            f"{escape(text)}</pre></body></html>\n"
+        )
+        return cls(text=text, html=page)
 
 
 class Channel(Protocol):
@@ -52,6 +73,10 @@ class Channel(Protocol):
         Raises Unavailable where nothing may be sent now; what concerns a part that the post can do without is noted in
         the payload, and its receipt says so.
         """
+        ...
+
+    def preview(self, payload: Payload) -> Shown:
+        """What `compose` made, for the eye; whatever it holds, it neither runs nor loads anything but its picture."""
         ...
 
     async def send(self, key: str, payload: Payload) -> Receipt:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from syndicate.channels.base import Announcement, Channel, Payload, Receipt
+from syndicate.channels.base import Announcement, Channel, Payload, Receipt, Shown
 from syndicate.errors import Unavailable
 
 BEARER: Mapping[str, str] = MappingProxyType({"Authorization": "Bearer ***"})
@@ -45,6 +45,10 @@ class Outbox:
     async def prepare(self, key: str, payload: Payload) -> Payload:
         """As the channel does it while it is not live: pictures are read and fitted, and uploaded nowhere."""
         return await self._channel.prepare(key, payload)
+
+    def preview(self, payload: Payload) -> Shown:
+        """As the channel shows it."""
+        return self._channel.preview(payload)
 
     async def send(self, key: str, payload: Payload) -> Receipt:
         """Write the request; the same key writes the same file. Raises Unavailable when it cannot be written."""

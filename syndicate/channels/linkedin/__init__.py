@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from syndicate.channels.base import Announcement, Payload, Receipt
-from syndicate.channels.linkedin import answers, compose, images
+from syndicate.channels.base import Announcement, Payload, Receipt, Shown
+from syndicate.channels.linkedin import answers, compose, images, page
 from syndicate.channels.linkedin.wallet import Token, Wallet
 from syndicate.clock import Clock
 from syndicate.errors import ConfigError, PictureRefused, Refused, Unavailable
@@ -141,9 +141,9 @@ class LinkedIn:
         )
         return answers.judge_deletion(answer, **self._known(token))
 
-    def preview(self, payload: Payload) -> str:
+    def preview(self, payload: Payload) -> Shown:
         """The post as LinkedIn would show it."""
-        return compose.preview(payload)
+        return page.show(payload)
 
     async def aclose(self) -> None:
         """Nothing is held here."""

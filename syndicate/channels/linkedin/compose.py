@@ -1,4 +1,4 @@
-"""From an announcement to the frozen request of a LinkedIn post, and back to a text to look at. Pure."""
+"""From an announcement to the frozen request of a LinkedIn post. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from syndicate.article import Article
 from syndicate.channels.base import Announcement, Payload
@@ -31,8 +30,9 @@ COMMENTARY_LIMIT = 3000  # the server's words; unit unknown, so: UTF-16 units af
 TITLE_LIMIT = 400
 ALT_LIMIT = 4000
 DESCRIPTION_LIMIT = 4000  # refused somewhere above 4,084
-HEADLINE_LIMIT = 300
+HEADLINE_LIMIT = 200  # of a title that stands in for it: above the fold
 
+_TURNS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # unclosed they turn what comes after; emoji keep their joiners
 _BLANK_LINES = re.compile(r"\n{3,}")
 _LINE_ENDS = re.compile(r"\r\n?|[\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _LAST_BLANK = re.compile(r"\s(?=\S*$)")
@@ -125,14 +125,6 @@ def _picture(announcement: Announcement, site: Site) -> dict[str, Any]:
     alt = _within(_line(said.hero_alt), ALT_LIMIT) if said.hero_image else ""
     note = {"note": f"picture left out: {_line(lost)[:200]} was not there when it was looked up"} if lost else {}
     return {**note, "picture": {"url": url, "alt": alt}} if url else note
-
-
-def preview(payload: Payload) -> str:
-    """The post as LinkedIn would show it: text, then the card's title and domain."""
-    body: dict[str, Any] = json.loads(payload["body"])
-    card = body["content"]["article"]
-    domain = (urlsplit(card["source"]).hostname or "").removeprefix("www.")
-    return f"{littletext.decode(body['commentary'])}\n\n[ {card['title']}\n  {domain} ]"
 
 
 def _commentary(announcement: Announcement, template: PostTemplate, site: Site) -> str:
@@ -246,7 +238,7 @@ def _line(text: str) -> str:
 
 def _lines(text: str) -> str:
     """Plain text: line ends as LinkedIn knows them, one empty line at most in a row, control characters gone."""
-    text = _LINE_ENDS.sub("\n", text).replace("\t", " ")
+    text = _TURNS.sub("", _LINE_ENDS.sub("\n", text).replace("\t", " "))
     if not text.isprintable():
         text = "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
     lines = "\n".join(line.rstrip() for line in text.split("\n"))
