@@ -57,7 +57,8 @@ def as_html(payload: Payload) -> str:
     text, card = littletext.decode(body["commentary"]), body["content"]["article"]
     first, rest = fold(text)
     tags = littletext.tagged(body["commentary"])
-    more = f"<details><summary>…more</summary>{_marked(rest.lstrip(), tags)}</details>" if rest else ""
+    below = _marked(rest.lstrip(" ").removeprefix("\n"), tags)
+    more = f"<details><summary>…more</summary>{below}</details>" if rest else ""
     facts = [f"{utf16_len(body['commentary']):,} of {LIMIT:,} characters", *_picture_lines(payload)]
     return _PAGE.format(
         style=_STYLE,
@@ -92,11 +93,10 @@ def _card(card: dict[str, Any], picture: dict[str, Any]) -> str:
     if url:
         alt = escape(_printable(picture.get("alt", "")))
         image = f'<img src="{url}" alt="{alt}" referrerpolicy="no-referrer">'
-    words = f"<strong>{escape(card['title'])}</strong>"
+    words = f'<strong dir="auto">{escape(card["title"])}</strong>'
     words += f"<span>{escape(_printable(_domain(card['source'])))}</span>"
     if description := card.get("description"):
-        words += f"<small>{escape(description)}</small>"
-    words = re.sub(r"<(strong|span|small)>", r'<\1 dir="auto">', words, count=3)
+        words += f'<small dir="auto">{escape(description)}</small>'
     href = f' href="{source}" rel="noopener noreferrer"' if source else ""
     return f'<a class="card"{href}>{image}<div class="words">{words}</div></a>'
 
