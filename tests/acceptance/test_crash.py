@@ -23,7 +23,7 @@ import pytest
 import tests.acceptance.newsroom as make
 from tests.acceptance.conftest import MailServer
 from tests.acceptance.newsroom import FRIDAY, SLOT, Newsroom, until
-from tests.doubles.linkedin import LinkedInDouble
+from tests.doubles.linkedin import LinkedInDouble, Token
 
 Make = Callable[..., Newsroom]
 
@@ -280,39 +280,68 @@ def test_a_doubt_too_old_for_a_repeat_waits_for_a_person(newsroom: Make) -> None
         assert "linkedin" in problems and "deliveries resolve" in problems
 
 
-def test_a_used_up_day_waits_for_the_next(newsroom: Make) -> None:
+def test_a_used_up_day_is_asked_once_and_the_queue_waits_for_the_next(newsroom: Make) -> None:
     with LinkedInDouble(faults=["429-day"]) as linkedin:
         site = newsroom(linkedin=make.linkedin(linkedin.url), **FIRST)
-        site.write(1)
+        for n in range(ARTICLES):
+            site.write(n)
         site.run("run", "--once", now=FRIDAY)  # nothing failed: exit 0
-        (row,) = site.deliveries("linkedin")
-        assert row["state"] == "planned" and "429" in row["error"]
+        assert {row["state"] for row in site.deliveries("linkedin")} == {"planned"}
         site.run("run", "--once", now=FRIDAY + timedelta(hours=15))
         assert len(linkedin.requests) == 1
+        status = site.ask("status", now=FRIDAY + timedelta(hours=15))
+        assert (status["problems"], status["paused"]) == ([], {})
+        assert [note for note in status["notes"] if "its quota is used up" in note]
         site.run("run", "--once", now=FRIDAY + timedelta(hours=16, minutes=11))
-        assert_posted_once(site, linkedin, 1)
+        assert_posted_once(site, linkedin, ARTICLES)
 
 
-def test_a_dead_token_pauses_the_channel_and_keeps_the_queue(newsroom: Make, linkedin: LinkedInDouble) -> None:
+@pytest.mark.parametrize(
+    ("dies", "before", "key"), [("token", 0, "linkedin.access_token"), ("version", 1, "linkedin.version")]
+)
+def test_what_concerns_the_channel_pauses_it_and_keeps_the_queue(
+    newsroom: Make, linkedin: LinkedInDouble, dies: str, before: int, key: str
+) -> None:
     site = newsroom(linkedin=make.linkedin(linkedin.url), **FIRST)
-    linkedin.dead[linkedin.token] = "expired"
+    if dies == "token":
+        linkedin.dead[linkedin.token] = "expired"
+    else:  # in the middle of the queue
+        linkedin.faults.extend(["", '426:{"code": "NONEXISTENT_VERSION", "message": "20260901 is not active"}'])
     for n in range(ARTICLES):
         site.write(n)
     site.run("run", "--once", now=FRIDAY, code=1)
-    assert len(linkedin.requests) == 1, "one answer is enough"
+    assert len(linkedin.requests) == before + 1, "one answer is enough"
     status = site.ask("status", now=FRIDAY)
     assert "linkedin" in status["paused"]
     (problem,) = status["problems"]
-    assert "linkedin" in problem and "linkedin.access_token" in problem
-    assert {one["state"] for one in site.deliveries("linkedin")} == {"planned"}
+    assert "linkedin" in problem and key in problem
+    assert (
+        sorted(one["state"] for one in site.deliveries("linkedin"))
+        == ["planned"] * (ARTICLES - before) + ["sent"] * before
+    )
     site.run("run", "--once", now=FRIDAY + timedelta(minutes=5), code=1)
-    assert len(linkedin.requests) == 1
-    linkedin.token = "AQ-another-token"
-    site.configure(linkedin={"access_token": linkedin.token})
+    assert len(linkedin.requests) == before + 1
+    linkedin.tokens["AQ-another-token"] = Token(member=linkedin.author)
+    site.configure(linkedin={"access_token": "AQ-another-token", "version": "202608"})
     site.run("resume", "linkedin")
     site.run("run", "--once", now=FRIDAY + timedelta(minutes=40))
     assert_posted_once(site, linkedin, ARTICLES)
     assert site.ask("status", now=FRIDAY + timedelta(minutes=41))["problems"] == []
+
+
+@pytest.mark.parametrize(("fault", "state", "code"), [("ghost", "failed", 1), ("no-id-header", "sent", 0)])
+def test_an_answer_that_names_no_post_of_ours_is_neither_adopted_nor_asked_again(
+    newsroom: Make, fault: str, state: str, code: int
+) -> None:
+    with LinkedInDouble(faults=[fault]) as linkedin:
+        site = newsroom(linkedin=make.linkedin(linkedin.url), **FIRST)
+        site.write(1)
+        site.run("run", "--once", now=FRIDAY, code=code)
+        site.run("run", "--once", now=FRIDAY + AFTER_DOUBT)
+        assert len(linkedin.requests) == 1
+        (row,) = site.deliveries("linkedin")
+        assert (row["state"], row["external_id"], row["url"]) == (state, None, None)
+        assert (row["error"] or "").startswith("already on LinkedIn as urn:li:share:" if fault == "ghost" else "")
 
 
 @pytest.mark.parametrize("answer", ["<drop>", "451 4.3.0 try again"])

@@ -99,6 +99,7 @@ CASES = """
     double test_headers
     because we write it one way; HTTP does not mind
 20 a version dies while posts wait
+    crash test_what_concerns_the_channel_pauses_it_and_keeps_the_queue
     double test_a_version_dies_on_its_day_and_its_like_lives_on
 21 userinfo answers although the version is dead
     login test_a_retired_version_is_a_problem_although_userinfo_answers
@@ -150,6 +151,7 @@ CASES = """
     double test_headers
     compose test_the_request_has_all_that_linkedin_demands_and_no_token
 35 created, without an id
+    crash test_an_answer_that_names_no_post_of_ours_is_neither_adopted_nor_asked_again
     double test_the_script_answers
     channel test_a_post_without_id_is_published_all_the_same
     answers test_a_created_post_is_a_receipt
@@ -208,6 +210,7 @@ CASES = """
 52 504, not accepted
     channel test_without_a_clear_answer_there_is_doubt_and_the_repeat_leaves_one_post
 53 ghosts
+    crash test_an_answer_that_names_no_post_of_ours_is_neither_adopted_nor_asked_again
     double test_a_ghost_is_another_post_each_time_and_nobody_has_it
     here test_a_ghost_is_refused_after_one_request_and_not_adopted
 54 one changed character
@@ -217,7 +220,7 @@ CASES = """
     double test_a_day_has_150_requests_of_a_member_and_refused_ones_count
     here test_after_the_last_request_of_a_day_the_next_goes_at_midnight_utc
     sending test_a_used_up_day_is_asked_once_and_rests_the_channel
-    crash test_a_used_up_day_waits_for_the_next
+    crash test_a_used_up_day_is_asked_once_and_the_queue_waits_for_the_next
 56 a throttle without a day
     double test_a_throttle_that_names_no_day_clears_itself
     channel test_an_unlabelled_429_rests_a_minute
@@ -225,7 +228,7 @@ CASES = """
     double test_the_script_answers
     channel test_without_a_clear_answer_there_is_doubt_and_the_repeat_leaves_one_post
 58 401 in the middle of a queue
-    crash test_a_dead_token_pauses_the_channel_and_keeps_the_queue
+    crash test_what_concerns_the_channel_pauses_it_and_keeps_the_queue
 59 a post is read
     double test_a_post_is_read_by_a_page_alone_and_by_an_encoded_urn
     here test_nothing_is_asked_that_a_members_token_may_not
