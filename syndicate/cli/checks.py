@@ -39,6 +39,7 @@ def findings(session: Session, online: bool) -> Iterator[Finding]:
     yield from _templates(settings)
     yield from _calendar(session)
     yield from _channels(settings)
+    yield from _login(session, online=online)
     if online:
         yield from _online(settings)
 
@@ -110,6 +111,30 @@ def _channels(settings: Settings) -> Iterator[Finding]:
             yield Finding(name, True, f"by hand: {table.by_hand}, so due posts wait for you to post them")
         else:
             yield Finding(name, not missing, "; ".join(missing) or table.describe())
+
+
+def _login(session: Session, *, online: bool) -> Iterator[Finding]:
+    """Whether a post would be taken; never judged by what answers also where nothing may be posted."""
+    linkedin = session.settings.linkedin
+    if linkedin is None or linkedin.by_hand or not (linkedin.live or online):
+        return
+    try:
+        from syndicate.cli.linkedin import look
+        from syndicate.store.database import house
+        from syndicate.store.schema import HEAD
+
+        if house(session.settings).version() != HEAD:
+            return
+        found = session.run(look(session, online=online))
+    except SyndicateError as error:
+        yield Finding("linkedin", False, f"its login cannot be looked up: {error}")
+        return
+    for problem in found.problems:
+        yield Finding("linkedin", False, problem)
+    if not found.problems:
+        left = found.days_left(session.clock.now())
+        days = "" if left is None else f", {left} days left"
+        yield Finding("linkedin", True, f"posts as {found.author}{days}{''.join(f'; {note}' for note in found.notes)}")
 
 
 def _online(settings: Settings) -> Iterator[Finding]:

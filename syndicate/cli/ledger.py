@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command()(explain)
     group = typer.Typer(help="What is owed to the channels, and what became of it.", invoke_without_command=True)
     group.callback()(deliveries)
+    group.command("show")(show)
     group.command("retry")(retry)
     group.command("cancel")(cancel)
     group.command("resolve")(resolve)
@@ -133,6 +134,29 @@ def deliveries(
         ],
         empty="No delivery is like that." if state or channel else "Nothing is owed to any channel yet.",
     )  # fmt: skip
+
+
+def show(
+    context: typer.Context,
+    delivery: Annotated[int, typer.Argument(metavar="ID", help="As `syndicate deliveries` shows it.")],
+) -> None:
+    """Show one delivery, and what is posted: the text and card to copy where you post by hand."""
+    session: Session = context.obj
+    from syndicate.store import deliveries as rows
+
+    row, payload = session.read(rows.frozen, delivery)
+    text = None
+    if payload is not None and row["channel"] in session.settings.publics:
+        from syndicate.cli.previews import shown
+
+        text = shown(session, row["channel"], payload).text
+    if session.json:
+        session.document({**row, "text": text})
+        return
+    for name, value in row.items():
+        if value is not None and value != "":
+            session.field(name, value)
+    session.result(f"\n{text}" if text else "\nIts text is written when its turn has come.")
 
 
 def _why(row: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from syndicate.cli.session import Session
 from syndicate.errors import UsageError
 
 if TYPE_CHECKING:
+    from syndicate.channels.base import Channel, Shown
     from syndicate.config import DigestSettings
     from syndicate.store.database import Store
 
@@ -78,19 +79,29 @@ def of_article(session: Session, store: Store, reference: str, channel: str) -> 
             raise UsageError("there is no [email] in the configuration")
         return _letter(render_letter(made, store.read_now(as_sent, made, article), session.clock.now()))
     if channel in session.settings.publics:
-        from syndicate import publics
-        from syndicate.app import make_fetcher
-        from syndicate.clock import system_chance
         from syndicate.deliver import announce
 
-        fetcher = make_fetcher(session.settings, session.clock, system_chance())
-        parts = publics.Parts(settings=session.settings, fetcher=fetcher, clock=session.clock)
-        adapter = publics.channel(channel, parts)
+        adapter = _adapter(session, channel)
         payload = adapter.compose(announce(article, channel))
         shown = adapter.preview(payload)
         document = {**payload, "body": json.loads(payload["body"])}
         return Preview(text=shown.text, html=shown.html, document=document)
     raise UsageError(f"there is no channel {channel!r} in the configuration")
+
+
+def shown(session: Session, channel: str, payload: Mapping[str, Any]) -> Shown:
+    """What was frozen for a public channel, as people see it there."""
+    return _adapter(session, channel).preview(payload)
+
+
+def _adapter(session: Session, channel: str) -> Channel:
+    """A public channel that only composes and shows: it opens nothing."""
+    from syndicate import publics
+    from syndicate.app import make_fetcher
+    from syndicate.clock import system_chance
+
+    fetcher = make_fetcher(session.settings, session.clock, system_chance())
+    return publics.channel(channel, publics.Parts(settings=session.settings, fetcher=fetcher, clock=session.clock))
 
 
 def _letter(payload: Mapping[str, Any]) -> Preview:

@@ -248,7 +248,7 @@ def hold_for_hand(connection: Connection, claim: Claim, payload: Mapping[str, An
             state="held", owner=None, attempts=claim.attempt - 1, due_at=now,
             payload=json.dumps(payload, ensure_ascii=False),
             reason=(
-                f"by-hand: `syndicate preview {claim.subject} --channel {claim.channel}` shows it; post it, then"
+                f"by-hand: `syndicate deliveries show {claim.id}` shows what to copy; post it, then"
                 f" `syndicate deliveries resolve {claim.id} --sent URL`"
             ),
         )

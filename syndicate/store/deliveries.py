@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,6 +47,15 @@ def listing(
         }
         for row in rows
     ]  # fmt: skip
+
+
+def frozen(connection: Connection, delivery: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """One delivery, and what was frozen for it, if that still stands. Raises UsageError."""
+    found = listing(connection, ids=[delivery])
+    if not found:
+        raise UsageError(f"there is no delivery {delivery}")
+    payload = connection.scalar(select(deliveries.c.payload).where(deliveries.c.id == delivery))
+    return found[0], json.loads(payload) if payload else None
 
 
 def counts(connection: Connection) -> dict[str, dict[str, int]]:
