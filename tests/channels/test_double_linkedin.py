@@ -101,12 +101,13 @@ def card(**change: Any) -> dict[str, Any]:
         (22, {"Authorization": "Bearer garbage"}, 401, "65600"),
         (22, {"Authorization": "Bearer expired"}, 401, "65602"),
         (22, {"Authorization": "Bearer revoked"}, 401, "65601"),
+        (22, {"Authorization": "Bearer restricted"}, 401, "65608"),
         (34, {"Content-Type": "text/plain"}, 415, ""),
         (0, {"X-Restli-Protocol-Version": GONE}, 400, "ILLEGAL_ARGUMENT"),
     ],
 )
 def test_headers(double: LinkedInDouble, case: int, headers: dict[str, Any], status: int, words: str) -> None:
-    double.dead |= {"expired": "expired", "revoked": "revoked"}
+    double.dead |= {state: state for state in server.DEAD}
     answer = post(double, headers=headers)
     assert (answer.status_code, len(double.posts)) == (status, int(status == 201))
     assert words in answer.text

@@ -31,6 +31,7 @@ SUNSETS = {  # when a version dies, as announced on 2026-09-19
 DEAD = {
     "expired": (65602, "EXPIRED_ACCESS_TOKEN", "The token used in the request has expired"),
     "revoked": (65601, "REVOKED_ACCESS_TOKEN", "The token used in the request has been revoked by the user"),
+    "restricted": (65608, "RESTRICTED_MEMBER", "Member is restricted"),
 }
 
 
