@@ -140,7 +140,10 @@ def show(
     context: typer.Context,
     delivery: Annotated[int, typer.Argument(metavar="ID", help="As `syndicate deliveries` shows it.")],
 ) -> None:
-    """Show one delivery, and what is posted: the text and card to copy where you post by hand."""
+    """Show one delivery, and what is posted.
+
+    Text and card are there to copy where you post by hand.
+    """
     session: Session = context.obj
     from syndicate.store import deliveries as rows
 
