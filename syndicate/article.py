@@ -53,6 +53,10 @@ class Manuscript:
     body: str = ""
     repairs: tuple[str, ...] = ()  # "line 3: title: unescaped apostrophe"
 
+    def goes_to(self, channel: str) -> bool:
+        """Whether its author wants it there (rule 11); `channels` is kept casefolded."""
+        return self.channels is None or channel.casefold() in self.channels
+
 
 def compared(text: str) -> str:
     """A text that is only ever compared, at a length that every index keeps: for a long one stands its digest."""

@@ -285,7 +285,7 @@ class Desk:
             owed = [
                 {"id": entry.id, "title": entry.manuscript.title, "entered": entry.entered}
                 for entry in released
-                if not entry.baseline and (entry.manuscript.channels is None or channel in entry.manuscript.channels)
+                if not entry.baseline and entry.manuscript.goes_to(channel)
             ]
             ledger.offer(connection, owed, channel, now)
         return len(released)

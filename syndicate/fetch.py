@@ -79,13 +79,15 @@ class Fetcher:
         headers: Mapping[str, str],
         content: bytes | None = None,
         repeatable: bool,
+        deadline: float | None = None,
     ) -> Answer:
         """Exchange one request for one answer, of whatever status; 3 tries within seconds where that is safe.
 
         Not repeatable (a create without idempotency key): tried again only when certainly nothing arrived; a break
         after that raises InDoubt. Repeatable: broken exchanges and passing answers (408, 429, 5xx) are tried again
         too, and there is no doubt to be in. Raises Unavailable when nothing was accepted for certain (or nothing
-        hangs on it), Refused for a request that can never leave (a malformed address or header).
+        hangs on it), Refused for a request that can never leave (a malformed address or header). `deadline`: seconds
+        for one exchange, where they are fewer than this client's.
         """
         from tenacity import AsyncRetrying, retry_if_exception_type, retry_if_result, stop_after_attempt
 
@@ -110,7 +112,8 @@ class Fetcher:
             retry=retry_if_exception_type(Unavailable) | retry_if_result(passing),
             retry_error_callback=_last_outcome,  # as `reraise`, but it gives back the last answer too
         )
-        return await retrying(self._exchange, method, url, headers, content, repeatable)
+        seconds = min(deadline or self._deadline, self._deadline)
+        return await retrying(self._exchange, method, url, headers, content, repeatable, seconds)
 
     async def aclose(self) -> None:
         """Let go of connections; the next request opens anew."""
@@ -119,7 +122,13 @@ class Fetcher:
             await client.aclose()
 
     async def _exchange(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, repeatable: bool
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        repeatable: bool,
+        deadline: float,
     ) -> Answer:
         import httpx
 
@@ -127,7 +136,7 @@ class Fetcher:
         body = bytearray()
         failure: DeliveryError
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(deadline):
                 request = self._open().stream(method, url, headers=dict(headers), content=content)
                 async with request as response:
                     begun.append(response)

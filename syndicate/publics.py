@@ -5,7 +5,7 @@ Everything else asks `Settings.publics` and the protocol in `channels.base`, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,9 @@ from syndicate.channels.base import Channel
 from syndicate.channels.linkedin import LinkedIn
 from syndicate.channels.linkedin.wallet import Wallet
 from syndicate.channels.outbox import BEARER, Outbox
+from syndicate.channels.webhook import SIGNED, UNSIGNED, Webhook
 from syndicate.clock import Clock
-from syndicate.config import ChannelSettings, LinkedInSettings, Settings
+from syndicate.config import ChannelSettings, LinkedInSettings, Settings, WebhookSettings
 from syndicate.deliver import PublicChannel
 from syndicate.delivery import RetryPolicy
 from syndicate.fetch import Fetcher
@@ -41,7 +42,7 @@ class Kind:
 
     table: type[ChannelSettings]
     build: Callable[[str, Any, Parts], Channel]
-    masked: Mapping[str, str]  # headers with secrets, as the outbox shows them
+    masked: Callable[[Any], Mapping[str, str]]  # of a table: headers with secrets, as the outbox shows them
 
 
 def _linkedin(_name: str, table: LinkedInSettings, parts: Parts) -> Channel:
@@ -53,24 +54,31 @@ def _linkedin(_name: str, table: LinkedInSettings, parts: Parts) -> Channel:
     )  # fmt: skip
 
 
-KINDS: tuple[Kind, ...] = (Kind(table=LinkedInSettings, build=_linkedin, masked=BEARER),)
+def _webhook(_name: str, table: WebhookSettings, parts: Parts) -> Channel:
+    return Webhook(table, parts.settings.site, parts.fetcher)
 
 
-def channel(name: str, parts: Parts) -> Channel:
+KINDS: tuple[Kind, ...] = (
+    Kind(table=LinkedInSettings, build=_linkedin, masked=lambda table: BEARER),
+    Kind(table=WebhookSettings, build=_webhook, masked=lambda table: SIGNED if table.secret else UNSIGNED),
+)
+
+
+def channel(name: str, parts: Parts, kinds: Sequence[Kind] = KINDS) -> Channel:
     """The adapter of a configured channel itself, also for previews. Raises KeyError for a name that is not there."""
     table = parts.settings.publics[name]
-    return _kind(table).build(name, table, parts)
+    return _kind(table, kinds).build(name, table, parts)
 
 
-def public_channels(parts: Parts) -> list[PublicChannel]:
+def public_channels(parts: Parts, kinds: Sequence[Kind] = KINDS) -> list[PublicChannel]:
     """The public channels of a configuration; one that is not live writes into the outbox."""
-    return [_public(name, table, parts) for name, table in parts.settings.publics.items()]
+    return [_public(name, table, parts, kinds) for name, table in parts.settings.publics.items()]
 
 
-def _public(name: str, table: ChannelSettings, parts: Parts) -> PublicChannel:
-    made, pace = channel(name, parts), table.pace
+def _public(name: str, table: ChannelSettings, parts: Parts, kinds: Sequence[Kind]) -> PublicChannel:
+    made, pace = channel(name, parts, kinds), table.pace
     if not table.live:
-        made = Outbox(made, parts.settings.data / "outbox" / name, masked=_kind(table).masked)
+        made = Outbox(made, parts.settings.data / "outbox" / name, masked=_kind(table, kinds).masked(table))
     return PublicChannel(
         channel=made,
         pacing=pacing_of(parts.settings, table),
@@ -78,8 +86,8 @@ def _public(name: str, table: ChannelSettings, parts: Parts) -> PublicChannel:
     )
 
 
-def _kind(table: ChannelSettings) -> Kind:
-    return next(kind for kind in KINDS if kind.table is type(table))
+def _kind(table: ChannelSettings, kinds: Sequence[Kind]) -> Kind:
+    return next(kind for kind in kinds if kind.table is type(table))
 
 
 def paces(settings: Settings) -> dict[str, Pacing]:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from syndicate.article import Article
 from syndicate.delivery import Receipt as Receipt
+from syndicate.fetch import Answer
 
 Payload = Mapping[str, Any]
 """The frozen request, JSON-able, opaque to everybody but its channel; `v` is the version of its shape."""
@@ -45,6 +46,14 @@ class Shown:
             f"{escape(text)}</pre></body></html>\n"
         )
         return cls(text=text, html=page)
+
+
+def said(answer: Answer, *secrets: str, limit: int = 300) -> str:
+    """The first words of an answer, fit for a reason and the ledger: one line, without the secrets it may repeat."""
+    text = answer.text()
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:limit]
 
 
 class Channel(Protocol):

@@ -129,6 +129,7 @@ class WebhookSettings(ListedSettings):
     secret: SecretText = Secret()
 
     _url = field_validator("url")(rules.not_empty)
+    _secret = field_validator("secret")(rules.webhook_secret)
 
     def describe(self) -> str:
         """Only the host: a path or query may be a secret."""

@@ -4,6 +4,7 @@ for the owner.
 
 from __future__ import annotations
 
+import base64
 import os.path
 import re
 import string
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from syndicate.config.schedule import cron
-from syndicate.config.values import shown
+from syndicate.config.values import Secret, shown
 
 RESERVED = ("webhook", "webhooks", "channels", "clock", "all", "none", "true", "false")
 """Words of the command line, of front matter and of the ledger that nothing may be called; nor may it be called like a
@@ -172,6 +173,18 @@ def free_name(text: str) -> str:
     if name(text).lower() in RESERVED:
         raise ValueError(f"{shown(text)} is a word that means something else here: choose another")
     return text
+
+
+def webhook_secret(secret: Secret) -> Secret:
+    """One secret, or two with a blank between them while it is changed; what follows `whsec_` is base64."""
+    for one in secret.reveal().split():
+        try:
+            whole = not one.startswith("whsec_") or base64.b64decode(one.removeprefix("whsec_"), validate=True)
+        except ValueError:
+            whole = False
+        if not whole:
+            raise ValueError("is damaged: what follows whsec_ must be base64")
+    return secret
 
 
 def nearest(word: str, known: Sequence[str] | set[str]) -> str:

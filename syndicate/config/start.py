@@ -19,7 +19,6 @@ _NOT_YET: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("digests.*.schedule", lambda schedule: schedule.strip() == "each", "a letter for each article " + _LATER),
     ("digests.*.approve", bool, "approval of editions " + _LATER),
     ("digests.*.proof", bool, "a proof before the edition " + _LATER),
-    ("webhooks", bool, "a webhook " + _LATER),
 )
 
 

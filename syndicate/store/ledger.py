@@ -131,7 +131,7 @@ def _candidate(row: AnyRow, channel: str) -> Candidate:
     unwanted = None
     if row.article_state != "ready":
         unwanted = f"not-ready: its article is {row.article_state or 'unknown'}"
-    elif taken is not None and channel not in taken and not row.by_hand:
+    elif taken is not None and channel.casefold() not in taken and not row.by_hand:
         unwanted = "front-matter: its author does not want it here"
     return Candidate(
         delivery=row.id,

@@ -138,6 +138,12 @@ async def failure(fetcher: Fetcher, url: str, *, repeatable: bool = False, **hea
     return caught.value
 
 
+async def test_one_request_may_have_less_patience_than_others(fetcher: Fetcher) -> None:
+    async with serving(hang) as server:
+        with pytest.raises(InDoubt, match="did not answer"):
+            await fetcher.request("POST", server.url, headers={}, content=b"{}", repeatable=False, deadline=0.5)
+
+
 async def test_an_answer_has_status_headers_and_body(fetcher: Fetcher) -> None:
     async with serving(said(201, b"caf\xc3\xa9 \xff", X_Restli_Id="urn:li:share:1")) as server:
         answer = await post(fetcher, server.url, Authorization="Bearer t")

@@ -376,6 +376,10 @@ MISTAKES = [
         (f'[[webhooks]]\nurl = "https://e.test"\nname = "{word}"', "webhooks.0.name", "means something else here")
         for word in ("all", "clock", "None", "channels", "webhook")
     ],
+    *[
+        (f'[[webhooks]]\nurl = "https://e.test"\nname = "a"\nsecret = "{secret}"', "webhooks.0.secret", "is damaged")
+        for secret in ("whsec_", "whsec_no base64", "plain whsec_a=", "whsec_ü")
+    ],
     (
         '[[digests]]\nname = "a"\n[[webhooks]]\nurl = "https://e.test"\nname = "A"',
         "webhooks.0.name",
@@ -747,7 +751,6 @@ def test_live_mail_needs_a_sender_of_ones_own_and_a_postal_address(folder, text,
         ('[[digests]]\nschedule = "each"', "digests.0.schedule"),
         ("[[digests]]\napprove = true", "digests.0.approve"),
         ('[[digests]]\nproof = "1h"', "digests.0.proof"),
-        ('[[webhooks]]\nname = "h"\nurl = "https://a.test"', "webhooks"),
     ],
 )
 def test_a_key_whose_feature_is_not_built_is_refused_at_start(folder, text, key):
