@@ -18,7 +18,8 @@ from syndicate.config.models import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-DOCUMENTS = ["README.md", "CHANGELOG.md", "docs/operating.md", "docs/front-matter.md"]
+DOCUMENTS = ["README.md", "CHANGELOG.md", "docs/operating.md", "docs/front-matter.md", "docs/growing.md"]
+DOCUMENTS += ["docs/linkedin.md", "docs/channels.md"]
 LISTS = ("sources", "digests", "webhooks")
 REQUIRED = {"site.title": "Harbour", "site.url": "https://harbour.example"}
 REQUIRED |= {"webhooks.name": "hook", "webhooks.url": "https://hooks.example/articles"}
@@ -141,7 +142,6 @@ def test_every_default_in_the_readme_is_the_program_s() -> None:
 
 
 COMPANIONS = {"web.password", "email.dkim.selector", "email.dkim.key"}
-COMPANIONS |= {"linkedin.client_secret", "linkedin.redirect"}
 """Keys that are of no use without one that is refused."""
 
 
@@ -182,7 +182,8 @@ BLOCKS = [
 def test_every_configuration_in_the_documents_loads(name: str, text: str, tmp_path: Path) -> None:
     whole = text if "[site]" in text else f'[site]\ntitle = "T"\nurl = "https://t.example"\n[[sources]]\n{text}'
     (tmp_path / "syndicate.toml").write_text(whole, "utf-8")
-    settings = config.load(tmp_path / "syndicate.toml", {})
+    secrets = {variable: "a secret" for variable in re.findall(r'\{ env = "(\w+)" \}', text)}
+    settings = config.load(tmp_path / "syndicate.toml", secrets)
     assert config.problems_at_start(settings) == []
 
 
