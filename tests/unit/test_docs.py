@@ -182,7 +182,7 @@ BLOCKS = [
 def test_every_configuration_in_the_documents_loads(name: str, text: str, tmp_path: Path) -> None:
     whole = text if "[site]" in text else f'[site]\ntitle = "T"\nurl = "https://t.example"\n[[sources]]\n{text}'
     (tmp_path / "syndicate.toml").write_text(whole, "utf-8")
-    secrets = {variable: "a secret" for variable in re.findall(r'\{ env = "(\w+)" \}', text)}
+    secrets = dict.fromkeys(re.findall(r'\{ env = "(\w+)" \}', text), "a secret")
     settings = config.load(tmp_path / "syndicate.toml", secrets)
     assert config.problems_at_start(settings) == []
 
