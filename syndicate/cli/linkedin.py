@@ -75,7 +75,7 @@ def login(
         bool, typer.Option("--paste", help="Without a browser here: paste the address that it ends at elsewhere.")
     ] = False,
 ) -> None:
-    """Log in at LinkedIn in the browser, and keep the token, encrypted.
+    """Log in at LinkedIn, and keep the token, encrypted.
 
     A channel that is paused for its login goes on with its queue.
     """
@@ -89,22 +89,22 @@ def login(
 
     if not paste and not callback.can_listen(linkedin.redirect):
         raise ConfigError([Problem("linkedin.redirect", "is not on this machine: log in with --paste")])
-    store = session.ledger()
+    store = session.ledger()  # first: a person's login must not be for nothing
     try:
-        done = session.run(_login(session, linkedin, store, paste=paste))
+        answer = _pasted(session, linkedin) if paste else session.run(_caught(session, linkedin))
+        done = session.run(_login(session, linkedin, store, answer))
     finally:
         store.close()
     _tell(session, linkedin, done)
 
 
-async def _login(session: Session, linkedin: LinkedInSettings, store: Store, *, paste: bool) -> Login:
+async def _login(session: Session, linkedin: LinkedInSettings, store: Store, answer: Callback) -> Login:
     from syndicate import logs
     from syndicate.app import secret
     from syndicate.channels.linkedin import oauth, wallet
     from syndicate.errors import Refused
 
     key = await asyncio.to_thread(secret, session.settings)
-    answer = await _consent(session, linkedin, paste=paste)
     if answer.error:
         raise SyndicateError(oauth.callback_error(answer.error, answer.description))
     logs.hide(answer.code)
@@ -134,18 +134,24 @@ async def _who(linkedin: LinkedInSettings, fetcher: Fetcher, grant: Grant) -> tu
     return member.author, member.name
 
 
-async def _consent(session: Session, linkedin: LinkedInSettings, *, paste: bool) -> Callback:
-    """The answer of LinkedIn's page. Raises SyndicateError when none comes."""
+def _pasted(session: Session, linkedin: LinkedInSettings) -> Callback:
+    """The answer of LinkedIn's page, from another browser. Raises UsageError."""
+    from syndicate.channels.linkedin import callback, oauth
+
+    state = secrets.token_urlsafe(32)
+    session.warn("Open this address, log in, and paste the address that the browser ends at (it need not load):")
+    session.warn(f"\n{oauth.authorize_url(linkedin, state)}\n")
+    return callback.read_pasted(sys.stdin.readline(), state)
+
+
+async def _caught(session: Session, linkedin: LinkedInSettings) -> Callback:
+    """The answer of LinkedIn's page, as it comes to us. Raises SyndicateError when none does."""
     from syndicate.channels.linkedin import callback, oauth
 
     state = secrets.token_urlsafe(32)
     address = oauth.authorize_url(linkedin, state)
-    if paste:
-        session.say("Open this address, log in, and paste the address that the browser ends at (it need not load):")
-        session.say(f"\n{address}\n")
-        return callback.read_pasted(await asyncio.to_thread(sys.stdin.readline), state)
     async with callback.listening(linkedin.redirect, state) as heard:
-        session.say(f"Open this address and log in:\n\n{address}\n")
+        session.warn(f"Open this address and log in:\n\n{address}\n")
         _open_browser(address)
         try:
             return await asyncio.wait_for(heard, PATIENCE)
@@ -190,7 +196,7 @@ def _tell(session: Session, linkedin: LinkedInSettings, done: Login) -> None:
 
 
 def status(context: typer.Context) -> None:
-    """Who posts, how many days the token has left, and what it can and cannot do; asks LinkedIn.
+    """Show who posts, for how long, and what the token may do.
 
     Exit 1: nothing can be posted as it is.
     """
