@@ -43,7 +43,7 @@ def forecast(
 ) -> list[Row]:
     """Every candidate of every channel with its moment, or with why it has none before the days are over."""
     until = now + timedelta(days=days)
-    standing = pauses.standing(connection)
+    standing = pauses.quotas(connection, now) | pauses.standing(connection)
     rows: list[Row] = []
     for channel, pace in rules.items():
         rows += _paused(_under_way(connection, channel), standing, channel)

@@ -292,6 +292,9 @@ def test_a_used_up_day_is_asked_once_and_the_queue_waits_for_the_next(newsroom: 
         status = site.ask("status", now=FRIDAY + timedelta(hours=15))
         assert (status["problems"], status["paused"]) == ([], {})
         assert [note for note in status["notes"] if "its quota is used up" in note]
+        assert all(
+            "its quota is used up" in row["reason"] for row in site.ask("plan", now=FRIDAY + timedelta(hours=15))
+        )
         site.run("run", "--once", now=FRIDAY + timedelta(hours=16, minutes=11))
         assert_posted_once(site, linkedin, ARTICLES)
 

@@ -428,16 +428,31 @@ async def test_a_post_whose_picture_is_refused_goes_out_without_it_at_once(place
     assert len(place.asked("POST", "/rest/posts")) == 2
 
 
-async def test_a_doubt_about_a_post_without_its_picture_is_settled_by_the_same_two_requests(place: Place) -> None:
+async def test_a_doubt_about_a_post_without_its_picture_is_settled_without_it(place: Place) -> None:
     place.double.images.fails = True
     payload = await place.prepare()
     place.double.faults.extend(["", "accept-then-drop"])
     with pytest.raises(InDoubt):
         await place.linkedin.send("linkedin-1", payload)
+    place.double.images.fails = False
     receipt = await place.linkedin.reconcile("linkedin-1", payload)
     (post,) = place.double.posts
     assert receipt.external_id == post.urn
     assert receipt.answer.startswith("picture left out: ")
+    _, first, second = [one.body for one in place.double.requests if one.path == "/rest/posts"]
+    assert first == second
+
+
+async def test_a_picture_that_went_bad_after_a_lost_answer_makes_no_second_post(place: Place) -> None:
+    payload = await place.prepare()
+    place.double.faults.append("accept-then-drop")
+    with pytest.raises(InDoubt):
+        await place.linkedin.send("linkedin-1", payload)
+    place.double.faults.append('400:{"code": "MEDIA_ASSET_PROCESSING_FAILED", "message": "it cannot be read"}')
+    with pytest.raises(InDoubt, match="does not tell whether the first arrived"):
+        await place.linkedin.reconcile("linkedin-1", payload)
+    assert len(place.double.posts) == 1
+    assert len(place.asked("POST", "/rest/posts")) == 2
 
 
 async def test_a_picture_that_is_being_read_is_waited_for_and_kept(place: Place) -> None:

@@ -98,7 +98,6 @@ def test_of_a_repeat_it_leaves_the_doubt_unless_a_duplicate_is_named(status: int
 # --- what concerns the picture ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("verb", ["judge", "judge_repeat"])
 @pytest.mark.parametrize(
     ("status", "body"),
     [
@@ -110,8 +109,9 @@ def test_of_a_repeat_it_leaves_the_doubt_unless_a_duplicate_is_named(status: int
         (422, said(message="ERROR :: /content/article/thumbnail :: null is not a string")),
     ],
 )
-def test_a_refused_picture_is_told_from_a_refused_post(verb: str, status: int, body: str) -> None:
-    assert type(outcome(verb, answer(status, body))) is PictureRefused
+def test_a_refused_picture_is_told_from_a_refused_post_and_tells_nothing_of_a_doubt(status: int, body: str) -> None:
+    assert type(outcome("judge", answer(status, body))) is PictureRefused
+    assert type(outcome("judge_repeat", answer(status, body))) is InDoubt
 
 
 # --- what concerns the channel ----------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ class LinkedIn:
         self._wallet = wallet or Wallet(settings, fetcher, clock)
         self._pictures = pictures
         self._unready: set[str] = set()  # keys of posts that LinkedIn put off because of their picture
+        self._bare: dict[str, str] = {}  # keys of posts that were sent without their picture, and why
         self._template: compose.PostTemplate | None = None
 
     @property
@@ -107,8 +108,12 @@ class LinkedIn:
 
     async def send(self, key: str, payload: Payload) -> Receipt:
         """Post, once more without its picture where LinkedIn does not take it. Raises Refused, Unavailable, InDoubt."""
+        self._bare.pop(key, None)
         try:
             return await self._judged(payload, answers.judge)
+        except PictureRefused as refusal:  # nothing was created
+            self._bare[key] = refusal.reason
+            return await self._judged(images.without(payload, refusal.reason), answers.judge)
         except Unavailable as error:
             if answers.is_unready(error):
                 self._unready.add(key)
@@ -118,8 +123,10 @@ class LinkedIn:
         """Repeat a doubtful post to the byte: LinkedIn answers with the first one's URN, or creates it now.
 
         Raises InDoubt when that does not tell, Unavailable when the repeat was not accepted; in both the first attempt
-        stays as doubtful as it was.
+        stays as doubtful as it was. Without its picture it is repeated only where we know that it was sent so.
         """
+        if reason := self._bare.get(key):
+            payload = images.without(payload, reason)
         return await self._judged(payload, answers.judge_repeat)
 
     async def retract(self, external_id: str) -> Receipt:
@@ -149,13 +156,8 @@ class LinkedIn:
         """Nothing is held here."""
 
     async def _judged(self, payload: Payload, judge: Callable[..., Receipt]) -> Receipt:
-        try:
-            answer, token = await self._post(payload)
-            receipt = judge(answer, **self._known(token))
-        except PictureRefused as refusal:  # nothing was created; both requests follow from the frozen payload alone
-            payload = images.without(payload, refusal.reason)
-            answer, token = await self._post(payload)
-            receipt = judge(answer, **self._known(token))
+        answer, token = await self._post(payload)
+        receipt = judge(answer, **self._known(token))
         note = payload.get("note", "")
         return replace(receipt, answer=f"{note} {receipt.answer}".strip()) if note else receipt
 

@@ -80,8 +80,8 @@ def judge_repeat(
     """Read the answer to an identical repeat after a doubtful send: 201 means that the first never arrived.
 
     A duplicate's URN is adopted. A refusal of the repeat says nothing about the first: InDoubt; one of its picture
-    does (the first bore the same one): PictureRefused. Unavailable means that the repeat was not accepted, and the
-    first is as doubtful as before.
+    neither, which may have gone bad since. Unavailable means that the repeat was not accepted, and the first is as
+    doubtful as before.
     """
     if receipt := _receipt(answer, token):
         return receipt
@@ -89,7 +89,7 @@ def judge_repeat(
     if answer.status in _DUPLICATE_STATUS and (urn := complaint.duplicate_of):
         return Receipt(external_id=urn, url=permalink(urn), status=answer.status, answer=complaint.shown)
     failure = _failure(answer, complaint, now, chance, cure, fresh=fresh)
-    if isinstance(failure, Refused) and not isinstance(failure, PictureRefused):
+    if isinstance(failure, Refused):
         reason = f"the repeat was refused, which does not tell whether the first arrived: {failure.reason}"
         raise InDoubt(reason, status=failure.status, answer=failure.answer)
     raise failure
