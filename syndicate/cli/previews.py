@@ -80,9 +80,11 @@ def of_article(session: Session, store: Store, reference: str, channel: str) -> 
         return _letter(render_letter(made, store.read_now(as_sent, made, article), session.clock.now()))
     if channel in session.settings.publics:
         from syndicate.deliver import announce
+        from syndicate.store import checks
 
         adapter = _adapter(session, channel)
-        payload = adapter.compose(announce(article, channel))
+        dressed, lost_image = store.read_now(checks.dress_one, article)
+        payload = adapter.compose(announce(dressed, channel, lost_image))
         shown = adapter.preview(payload)
         document = {**payload, "body": json.loads(payload["body"])}
         return Preview(text=shown.text, html=shown.html, document=document)

@@ -128,6 +128,12 @@ def dress(connection: Connection, shown: Sequence[Article], *, believe: bool) ->
     return [_dressed(article, known.get(article.id), believe=believe) for article in shown]
 
 
+def dress_one(connection: Connection, article: Article) -> tuple[Article, str | None]:
+    """An article to be announced, and the image that it states in vain: known not to be there, and so taken off it."""
+    (dressed,) = dress(connection, [article], believe=True)
+    return dressed, article.manuscript.hero_image if dressed.manuscript.hero_image is None else None
+
+
 def _dressed(article: Article, known: Any, *, believe: bool) -> Article:
     stated = article.manuscript.hero_image
     if stated is None:

@@ -220,10 +220,7 @@ def text(connection: Connection, claim: Claim) -> tuple[Article, str | None, str
     row = connection.execute(select(articles).where(articles.c.id == claim.subject)).first()
     if row is None:
         return None
-    stated = catalogue.article_of(row)
-    (dressed,) = checks.dress(connection, [stated], believe=True)
-    lost = stated.manuscript.hero_image if dressed.manuscript.hero_image is None else None
-    return dressed, lost, row.hash
+    return *checks.dress_one(connection, catalogue.article_of(row)), row.hash
 
 
 def hold_edited(connection: Connection, claim: Claim) -> None:

@@ -48,6 +48,8 @@ def test_posts_with_broken_pictures_go_out_without_them_and_explain_says_why(
     assert "picture left out" not in room.run("explain", "000-walk").out
     assert f"picture left out: {site.url}/broken.webp: it cannot be read" in room.run("explain", "001-walk").out
     assert "picture left out: /missing.webp was not there" in room.run("explain", "002-walk").out
+    assert f"picture: {site.url}/hero.webp" in room.run("preview", "000-walk", "--channel", "linkedin").out
+    assert "picture left out: /missing.webp" in room.run("preview", "002-walk", "--channel", "linkedin").out
 
 
 def test_a_second_attempt_uploads_nothing_again(room: Newsroom, linkedin: LinkedInDouble) -> None:
