@@ -46,8 +46,10 @@ class Failure:
 def status(connection: Connection, settings: Settings, now: datetime, remarks: Sequence[str] = ()) -> dict[str, Any]:
     """The contract's object: counts, what is paused, how long something waits that is due, and the problems.
 
-    `remarks` are what should be known although all is well; they are its `notes`.
+    `remarks` are what should be known although all is well; they are its `notes`. `logins` are the days that each has
+    left, where that is known.
     """
+    ends = _login_ends(connection, settings)
     oldest = deliveries.oldest_due(connection, now)
     standing = pauses.standing(connection)
     paused = {key.removeprefix("digest:"): why for key, why in standing.items() if not key.startswith(pauses.NOT_MADE)}
@@ -60,6 +62,7 @@ def status(connection: Connection, settings: Settings, now: datetime, remarks: S
         "paused": paused,
         "oldest_due_seconds": max(0, round((now - oldest).total_seconds())) if oldest else None,
         "rehearsal": {name: not live for name, live in settings.channels.items()},
+        "logins": {"linkedin": max(0, (ends - now).days)} if ends else {},
         "problems": list(dict.fromkeys(problem.text for problem in problems(connection, settings, now))),
         "notes": [*remarks, *(f"{channel}: {why}" for channel, why in pauses.quotas(connection, now).items())],
     }
@@ -138,15 +141,21 @@ def _of_logins(connection: Connection, settings: Settings, now: datetime) -> Ite
     """Logins that end soon: a problem for each step passed, all with one text, so that each tells anew and all end
     together with a new login.
     """
-    linkedin = settings.linkedin
-    found = tokens.known(connection, "linkedin", linkedin.access_token.reveal().strip()) if linkedin else None
-    if linkedin is None or found is None or found.ends is None:
+    ends, linkedin = _login_ends(connection, settings), settings.linkedin
+    if linkedin is None or ends is None:
         return
     mend = "set linkedin.access_token anew" if linkedin.access_token else "`syndicate linkedin login` renews it"
-    text = f"linkedin: its login is good until {found.ends:%Y-%m-%d %H:%M} UTC: {mend}"
+    text = f"linkedin: its login is good until {ends:%Y-%m-%d %H:%M} UTC: {mend}"
     for days in DYING:
-        if found.ends - now <= timedelta(days=days):
+        if ends - now <= timedelta(days=days):
             yield Problem(key=f"login:linkedin:{days}", text=text)
+
+
+def _login_ends(connection: Connection, settings: Settings) -> datetime | None:
+    """When somebody must log in anew; None where nobody must, or nobody knows."""
+    linkedin = settings.linkedin
+    found = tokens.known(connection, "linkedin", linkedin.access_token.reveal().strip()) if linkedin else None
+    return found.ends if found else None
 
 
 def _of_deliveries(connection: Connection, now: datetime) -> Iterator[Problem]:
@@ -196,10 +205,11 @@ def as_text(found: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     """The status for people."""
     for name, is_live in settings.channels.items():
         how = _how(name, settings) if is_live else "rehearsal: nothing leaves the machine"
-        yield f"{name:<14}{how}{_paused(found, name)}"
+        left = f", logged in for {found['logins'][name]} days more" if name in found["logins"] else ""
+        yield f"{name:<14}{how}{left}{_paused(found, name)}"
     yield f"{'articles':<14}{_counts(found['articles'])}"
     for name, states in found["deliveries"].items():
-        yield f"{name + ' owed':<14}{_counts(states)}"
+        yield f"{name + ' owed':<13} {_counts(states)}"
     if found["letters"]:
         yield f"{'letters':<14}{_counts(found['letters'])}"
     yield f"{'people':<14}{_counts(found['subscribers'])}"

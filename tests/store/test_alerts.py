@@ -303,6 +303,11 @@ def test_a_login_that_ends_is_a_problem_for_each_step_passed_and_shown_once(
     shown = healthy.store.read_now(health.status, healthy.settings, NOON)["problems"]
     assert len(shown) == bool(steps)
     assert all(told in text and "`syndicate linkedin login`" in text for text in shown)
+    status = healthy.store.read_now(health.status, healthy.settings, NOON)
+    days = {} if left is None else {"linkedin": max(0, left.days)}
+    assert status["logins"] == days
+    lines = list(health.as_text(status, healthy.settings))
+    assert any("logged in for" in line for line in lines) is bool(days)
 
 
 def test_status_tells_its_notes(healthy: Room) -> None:
