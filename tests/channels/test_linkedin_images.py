@@ -245,6 +245,14 @@ async def test_an_image_that_was_looked_for_in_vain_is_said_too(place: Place) ->
     assert receipt.answer == "picture left out: https://example.org/gone.png was not there when it was looked up"
 
 
+async def test_that_the_sites_picture_stands_in_for_a_lost_one_is_said_too(place: Place) -> None:
+    place.linkedin = place.channel(image=f"{place.web.url}/hero.webp")
+    lost = Announcement(article=make_article(hero_image=None), summary="One. Two.", lost_image="/gone.png")
+    receipt = await place.linkedin.send("linkedin-1", await place.prepare(place.linkedin.compose(lost)))
+    assert place.card["thumbnail"] == place.double.images.given[0].urn
+    assert receipt.answer == "its own picture was left out: /gone.png was not there when it was looked up"
+
+
 async def test_a_picture_that_could_not_be_had_for_a_moment_is_tried_again_with_the_next_attempt(place: Place) -> None:
     place.web.pages["/hero.webp"] = said(503)
     first = await place.prepare()

@@ -123,8 +123,10 @@ def _picture(announcement: Announcement, site: Site) -> dict[str, Any]:
     said, lost = announcement.article.manuscript, announcement.lost_image
     url = said.hero_image or site.image
     alt = _within(_line(said.hero_alt), ALT_LIMIT) if said.hero_image else ""
-    note = {"note": f"picture left out: {_line(lost)[:200]} was not there when it was looked up"} if lost else {}
-    return {**note, "picture": {"url": url, "alt": alt}} if url else note
+    why = {"lost": f"{_line(lost)[:200]} was not there when it was looked up"} if lost else {}
+    if not url:
+        return {"note": f"picture left out: {why['lost']}"} if lost else {}
+    return {"picture": {"url": url, "alt": alt, **why}}
 
 
 def _commentary(announcement: Announcement, template: PostTemplate, site: Site) -> str:

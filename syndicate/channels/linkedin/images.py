@@ -50,7 +50,7 @@ class LeftOut(Exception):
         self.passing = passing
 
 
-# --- the payload: {"picture": {"url", "alt"}} as composed, more once it is prepared -----------------------------------
+# --- the payload: {"picture": {"url", "alt", "lost"}} as composed, more once it is prepared ---------------------------
 
 
 async def prepare(payload: Payload, getter: Getter, instead: str, upload: Upload | None, now: datetime) -> Payload:
@@ -66,9 +66,11 @@ async def prepare(payload: Payload, getter: Getter, instead: str, upload: Upload
     try:
         url, found, reason = await _first(getter, dict.fromkeys(filter(None, (wanted["url"], instead))))
         image = await upload(found) if upload else REHEARSAL_IMAGE
+        reason = "; ".join(filter(None, (wanted.get("lost"), reason)))
     except LeftOut as error:
-        log.warning("picture left out", reason=error.reason)
-        return without(payload, error.reason, settled=None if error.passing else upload is not None)
+        reason = "; ".join(filter(None, (wanted.get("lost"), error.reason)))
+        log.warning("picture left out", reason=reason)
+        return without(payload, reason, settled=None if error.passing else upload is not None)
     used = {"url": url, "alt": wanted["alt"] if url == wanted["url"] else ""}
     used |= {"width": found.width, "height": found.height, "at": now.isoformat(), "live": upload is not None}
     note = {"note": f"its own picture was left out: {reason}"} if reason else {}
@@ -77,7 +79,8 @@ async def prepare(payload: Payload, getter: Getter, instead: str, upload: Upload
 
 def without(payload: Payload, reason: str, *, settled: bool | None = True) -> Payload:
     """The same post without its picture, and why; `settled` is the kind of attempt (live or not) it stays so for."""
-    wanted = {name: payload["picture"][name] for name in ("url", "alt")} if payload.get("picture") else {}
+    had = payload.get("picture") or {}
+    wanted = {name: had[name] for name in ("url", "alt", "lost") if name in had}
     if wanted and settled is not None:
         wanted["live"] = settled
     bare = {**_bare(payload), "note": f"picture left out: {reason}", "body": _with_thumbnail(payload["body"], None)}
