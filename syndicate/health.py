@@ -206,7 +206,7 @@ def as_text(found: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     for name, is_live in settings.channels.items():
         how = _how(name, settings) if is_live else "rehearsal: nothing leaves the machine"
         left = f", logged in for {found['logins'][name]} days more" if name in found["logins"] else ""
-        yield f"{name:<14}{how}{left}{_paused(found, name)}"
+        yield f"{name:<13} {how}{left}{_paused(found, name)}"
     yield f"{'articles':<14}{_counts(found['articles'])}"
     for name, states in found["deliveries"].items():
         yield f"{name + ' owed':<13} {_counts(states)}"

@@ -742,6 +742,17 @@ def test_live_mail_needs_a_sender_of_ones_own_and_a_postal_address(folder, text,
     assert [problem.key for problem in problems_at_start(settings(folder, text))] == keys_
 
 
+def test_public_channels_are_known_by_name_and_key(folder):
+    hooks = [f'[[webhooks]]\nname = "{name}"\nurl = "https://{name}.test/in?key=hush"' for name in ("one", "two")]
+    found = settings(folder, "\n".join([LEAST, "[email]", "[linkedin]", *hooks, 'secret = "s"', "live = true"]))
+    assert {name: found.key_of(name) for name in found.publics} == {
+        "linkedin": "linkedin", "one": "webhooks.0", "two": "webhooks.1",
+    }  # fmt: skip
+    assert found.channels == {"email": False, "linkedin": False, "one": False, "two": True}
+    assert found.publics["one"].describe().startswith("live at one.test, unsigned")
+    assert found.publics["two"].describe() == "live at two.test, signed"
+
+
 @pytest.mark.parametrize(
     ("text", "key"),
     [
