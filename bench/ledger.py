@@ -10,6 +10,7 @@ very statements through plain sqlite3 or psycopg, in turns with the program, so 
 from __future__ import annotations
 
 import gc
+import json
 import os
 import shutil
 import sqlite3
@@ -34,7 +35,7 @@ sys.path.insert(0, str(ROOT))
 
 from syndicate.delivery import LetterSettlement, LetterState  # noqa: E402 - the program stands beside this folder
 from syndicate.pacing import Candidate, Pacing, Past, choose  # noqa: E402
-from syndicate.store import editions, freezing, ledger, letters  # noqa: E402
+from syndicate.store import editions, freezing, groups, ledger, letters  # noqa: E402
 from syndicate.store.database import Store, house_of, open_store  # noqa: E402
 
 FEW, MANY, LARGE = 10_000, 1_000_000, 10_000_000
@@ -74,6 +75,10 @@ def later(statement: Statement, groups: int) -> Statement:
 
 
 def _later(value: Any, groups: int) -> Any:
+    if isinstance(value, list):
+        return [_later(one, groups) for one in value]
+    if isinstance(value, str) and value.startswith("["):
+        return json.dumps(_later(json.loads(value), groups))
     return value + groups * GROUP if isinstance(value, int) and value >= FIRST else value
 
 
@@ -250,7 +255,7 @@ class _Pump:
 
     def group(self) -> None:
         found = self._store.write_now(
-            letters.settle_and_claim, self._mailing, "bench", self._last, None, {}, NOW + timedelta(seconds=1), GROUP
+            groups.settle_and_claim, self._mailing, "bench", self._last, None, {}, NOW + timedelta(seconds=1), GROUP
         )
         assert len(found.people) == GROUP
         self._last = [

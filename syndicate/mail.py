@@ -21,9 +21,10 @@ from syndicate.delivery import QUARANTINE, LetterSettlement, LetterState, RetryP
 from syndicate.errors import SyndicateError
 from syndicate.letter import Person, Stencil
 from syndicate.logs import get
-from syndicate.store import letters, retention
+from syndicate.store import groups, letters, retention
 from syndicate.store.database import Store
-from syndicate.store.letters import Mailing, Recipient
+from syndicate.store.groups import Recipient, Trouble
+from syndicate.store.letters import Mailing
 from syndicate.store.owners import Owner
 from syndicate.subscriber import Signer
 from syndicate.transports.base import Connection, Envelope, Fate, Transport, Verdict
@@ -104,7 +105,7 @@ async def _square_up(post: Post, store: Store, owner: Owner, clock: Clock) -> No
     nothing of: the answer to a commit was lost. Nothing more is claimed until it is done.
     """
     while post.owed:
-        await store.write(letters.settle, post.owed[0][0], owner.id, post.owed[0][1], clock.now())
+        await store.write(groups.settle, post.owed[0][0], owner.id, post.owed[0][1], clock.now())
         del post.owed[0]
     if owner.id in await store.read(letters.claimants):
         await store.write(letters.take_back, [owner.id], clock.now(), crashed=False)
@@ -134,7 +135,7 @@ class _Pump:
     stop: asyncio.Event
     alone: bool = False  # for the letters that no group may hold: one at a time, while nobody else holds any
     verdicts: int = 0
-    trouble: letters.Trouble | None = None
+    trouble: Trouble | None = None
     resting: dict[str, str] = field(default_factory=dict)  # recipient domain -> why
     settled: list[LetterSettlement] = field(default_factory=list)  # known here, not in the ledger yet
     open: dict[int, Recipient] = field(default_factory=dict)  # letters of this group without a verdict
@@ -157,7 +158,7 @@ class _Pump:
             self.post.owed.append((self.mailing.delivery, self.settled))
             raise
 
-    async def _send(self, line: Connection, group: letters.Group) -> None:
+    async def _send(self, line: Connection, group: groups.Group) -> None:
         begun, people = self.clock.monotonic(), group.people
         self.looked = begun
         self.open = {to.letter: to for to in people}
@@ -181,7 +182,7 @@ class _Pump:
         if now - self.looked < PAUSE_LOOK:
             return False
         self.looked = now
-        return await self.store.read(letters.is_paused, self.mailing, self.clock.now())
+        return await self.store.read(groups.is_paused, self.mailing, self.clock.now())
 
     def _give_back(self, *, crashed: bool = False) -> None:
         """What has no verdict is due again."""
@@ -189,11 +190,11 @@ class _Pump:
         self.settled += [give_back(to, now, crashed=crashed) for to in self.open.values()]
         self.open = {}
 
-    async def _next(self, limit: int | None = None) -> letters.Group:
+    async def _next(self, limit: int | None = None) -> groups.Group:
         if self.stop.is_set() or not self.owner.stands():
             limit = 0
         group = await self.store.write(
-            letters.settle_and_claim, self.mailing, self.owner.id, self.settled, self.trouble, self.resting,
+            groups.settle_and_claim, self.mailing, self.owner.id, self.settled, self.trouble, self.resting,
             self.clock.now(), self.size if limit is None else limit, alone=self.alone,
         )  # fmt: skip
         self.settled, self.trouble, self.resting = [], None, {}
@@ -228,25 +229,21 @@ class _Pump:
         )  # fmt: skip
         self.settled.append(settled)
 
-    def _concerns_channel(self, verdict: Verdict) -> letters.Trouble | None:
+    def _concerns_channel(self, verdict: Verdict) -> Trouble | None:
         """What concerns the channel and not the person (rule 20)."""
         blamed = self.post.blamed
         if verdict.fate is Fate.ACCEPTED:
             blamed.clear()
         if verdict.fate is Fate.CHANNEL:
             if verdict.pauses:
-                return letters.Trouble(f"{verdict.answer}: {verdict.pauses}", FAULT_REST)
+                return Trouble(f"{verdict.answer}: {verdict.pauses}", FAULT_REST)
             if verdict.quota:
-                return letters.Trouble(
-                    f"{verdict.answer}: the day's quota is used up, it goes on by itself", QUOTA_REST
-                )
-            return letters.Trouble(verdict.answer, SHORT_REST)
+                return Trouble(f"{verdict.answer}: the day's quota is used up, it goes on by itself", QUOTA_REST)
+            return Trouble(verdict.answer, SHORT_REST)
         if verdict.fate is Fate.BLAMED:
             blamed.add(verdict.letter)
             if len(blamed) >= BLAMES:
-                return letters.Trouble(
-                    f"{verdict.answer}: check email.sender, its DNS records and the text", FAULT_REST
-                )
+                return Trouble(f"{verdict.answer}: check email.sender, its DNS records and the text", FAULT_REST)
         return None
 
 

@@ -18,6 +18,12 @@ from syndicate.store.schema import channels, deliveries, digests, letters, setti
 
 BEHIND = "behind: "  # how the reason of such a pause begins
 _KEY = "attempts"
+_RAISED = (
+    update(settings)
+    .where(settings.c.key == _KEY)
+    .values(value=cast(cast(settings.c.value, BigInteger) + 1, Text))
+    .returning(settings.c.value)
+)  # made once: it is said with every group of letters
 
 
 class HighWater:
@@ -64,10 +70,7 @@ def ledger(connection: Connection) -> str:
 
 def begun(connection: Connection) -> int:
     """Count one more attempt, or group of letters, in the transaction that begins it; returns the count."""
-    raised = update(settings).where(settings.c.key == _KEY).values(
-        value=cast(cast(settings.c.value, BigInteger) + 1, Text)
-    )  # fmt: skip
-    count = connection.scalar(raised.returning(settings.c.value))
+    count = connection.scalar(_RAISED)
     if count is None:
         connection.execute(settings.insert().values(key=_KEY, value="1"))
         return 1

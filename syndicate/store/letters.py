@@ -1,56 +1,23 @@
-"""Letters: one email delivery owed to one person; frozen together, claimed and settled in groups."""
+"""Letters: one email delivery owed to one person; which mailings are open, and how they end. `groups` sends them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, exists, func, literal, select, update
+from sqlalchemy import Connection, and_, exists, func, literal, select, update
 
-from syndicate.delivery import QUARANTINE, TO_RETRY, LetterSettlement, LetterState
-from syndicate.store import highwater, pauses, retention
-from syndicate.store.database import AnyRow
-from syndicate.store.pauses import Gate
+from syndicate.delivery import QUARANTINE, TO_RETRY, LetterState
+from syndicate.store import retention
 from syndicate.store.retention import counts as counts  # whoever asks for letters need not know where they lie
 from syndicate.store.retention import counts_of as counts_of
-from syndicate.store.schema import (
-    attempts,
-    channels,
-    deliveries,
-    editions,
-    letters,
-    subscribers,
-    subscriptions,
-)
+from syndicate.store.schema import attempts, channels, deliveries, editions, letters
 
 CHANNEL = "email"
-DOMAIN_REST = timedelta(minutes=10)
 QUARANTINED = f"quarantined: the program died {QUARANTINE} times with it in hand; it may have arrived"
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """One claimed letter with its person."""
-
-    letter: int
-    subscriber: int
-    email: str
-    name: str
-    domain: str
-    attempt: int
-    crashes: int = 0  # times it was in hand when the program died, or no answer came to its final dot
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """What one connection sends next; a probe is one letter that tells whether a fault is over."""
-
-    people: Sequence[Recipient] = ()
-    probe: bool = False
-    begun: int = 0  # what this ledger has begun in all, for the high-water mark; 0 in rehearsal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +30,6 @@ class Mailing:
     live: bool
     frozen_at: datetime
     payload: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """An answer that concerns the whole channel: why, and how long it rests before a probe."""
-
-    reason: str
-    rest: timedelta
 
 
 # --- sending ----------------------------------------------------------------------------------------------------------
@@ -95,143 +54,7 @@ def open_mailings(connection: Connection, now: datetime, live: bool) -> list[Mai
     ]  # fmt: skip
 
 
-def settle_and_claim(
-    connection: Connection,
-    mailing: Mailing,
-    owner: str,
-    settled: Sequence[LetterSettlement],
-    trouble: Trouble | None,
-    resting: Mapping[str, str],
-    now: datetime,
-    limit: int,
-    *,
-    alone: bool = False,
-) -> Group:
-    """Settle the last group and claim the next in one transaction (rule 17).
-
-    Who left, is suppressed or was erased since the freeze gets nothing: that is read here, not at the freeze.
-    `trouble` pauses the channel; `resting` names recipient domains that take no more for a while, with their words.
-    `alone` claims one of the letters that were in hand when the program died, which no group may hold: what kills
-    the program then kills nobody else's letter, and is found (rule 6).
-    """
-    settle(connection, mailing.delivery, owner, settled, now)
-    if any(one.state is LetterState.SENT for one in settled):
-        pauses.heal(connection, CHANNEL)
-    if trouble:
-        pauses.by_fault(connection, CHANNEL, trouble.reason, now, rest=trouble.rest)
-    for domain, words in resting.items():
-        pauses.by_fault(connection, f"{CHANNEL}:{domain}", words, now, rest=DOMAIN_REST)
-    keys = _pausable(mailing)
-    gate = pauses.gate(connection, keys, now) if limit > 0 else Gate.SHUT
-    if not gate:
-        return Group()
-    claimed: list[Recipient] = []
-    while not claimed:
-        found = _claim(connection, mailing, owner, now, 1 if alone or gate is Gate.PROBE else limit, alone)
-        if not found:
-            return Group()
-        claimed = _with_people(connection, mailing, found)
-    pauses.probed(connection, keys, now)
-    return Group(claimed, probe=gate is Gate.PROBE, begun=highwater.begun(connection) if mailing.live else 0)
-
-
-def is_paused(connection: Connection, mailing: Mailing, now: datetime) -> bool:
-    """Whether what was claimed and has not left should not leave either."""
-    return not pauses.is_open(connection, _pausable(mailing), now)
-
-
-def _pausable(mailing: Mailing) -> list[str]:
-    return [CHANNEL, f"digest:{mailing.digest}"] if mailing.digest else [CHANNEL]
-
-
-def _claim(
-    connection: Connection, mailing: Mailing, owner: str, now: datetime, limit: int, alone: bool
-) -> dict[int, AnyRow]:
-    resting = [key.removeprefix(f"{CHANNEL}:") for key in pauses.resting(connection, f"{CHANNEL}:", now)]
-    still_open = exists().where(deliveries.c.id == mailing.delivery, deliveries.c.state == "claimed")
-    picked = (
-        select(letters.c.id)
-        .where(letters.c.delivery == mailing.delivery, letters.c.due_at <= now, still_open)
-        .where(letters.c.state == literal("due", literal_execute=True), letters.c.domain.not_in(resting))
-        .where(letters.c.crashes > 0 if alone else letters.c.crashes == 0)
-        .order_by(letters.c.due_at, letters.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("picked")  # so that it is asked once, whatever PostgreSQL believes of the table, and then holds these rows
-    )
-    rows = connection.execute(
-        update(letters)
-        .where(letters.c.id.in_(select(picked.c.id)))
-        .values(state="claimed", owner=owner, attempts=letters.c.attempts + 1)
-        .returning(letters.c.id, letters.c.subscriber, letters.c.attempts, letters.c.domain, letters.c.crashes)
-    )
-    return {row.id: row for row in sorted(rows)}
-
-
-def _with_people(connection: Connection, mailing: Mailing, group: Mapping[int, AnyRow]) -> list[Recipient]:
-    query = select(subscribers.c.id, subscribers.c.email, subscribers.c.name).where(
-        subscribers.c.id.in_([row.subscriber for row in group.values()]), subscribers.c.state == "active"
-    )
-    if mailing.digest is not None:
-        chosen = and_(subscriptions.c.subscriber == subscribers.c.id, subscriptions.c.digest == mailing.digest)
-        query = query.where(exists().where(chosen))  # asked for these few alone, not for the whole digest
-    people = {row.id: row for row in connection.execute(query)}
-    left = [row.id for row in group.values() if row.subscriber not in people]
-    if left:
-        connection.execute(
-            update(letters)
-            .where(letters.c.id.in_(left))
-            .values(state="suppressed", owner=None, due_at=None, answer="left before it was sent")
-        )
-    return [
-        Recipient(row.id, person.id, person.email, person.name, row.domain, row.attempts, row.crashes)
-        for row in group.values()
-        if (person := people.get(row.subscriber)) is not None
-    ]
-
-
-def settle(
-    connection: Connection, delivery: int, owner: str, settled: Sequence[LetterSettlement], now: datetime
-) -> None:
-    """Write what became of a group; letters that were taken back meanwhile are left as they are."""
-    still_there = exists().where(subscribers.c.id == letters.c.subscriber)  # nothing is noted of who was erased
-    sent = [one.letter for one in settled if one.state in (LetterState.SENT, LetterState.REHEARSED)]
-    if sent:
-        state = next(one.state for one in settled if one.letter == sent[0])
-        values = {"state": state, "sent_at": now, "owner": None, "due_at": None}
-        connection.execute(update(letters).where(_mine(sent, owner)).values(values))
-    for one in settled:
-        if one.letter in sent:
-            continue
-        row = connection.execute(
-            update(letters)
-            .where(_mine([one.letter], owner))
-            .values(
-                state=one.state,
-                due_at=one.due_at,
-                owner=None,
-                answer=case((still_there, one.answer or None), else_=None),
-                crashes=letters.c.crashes + int(one.in_doubt),
-                attempts=letters.c.attempts
-                if one.tried
-                else case((letters.c.attempts > 0, letters.c.attempts - 1), else_=0),
-            )
-            .returning(letters.c.attempts, letters.c.answer)
-        ).first()
-        if row is not None and one.tried:
-            _note(connection, delivery, one, row, now)
-
-
-def _mine(ids: Sequence[int], owner: str) -> Any:
-    return letters.c.id.in_(ids) & (letters.c.state == "claimed") & (letters.c.owner == owner)
-
-
-def _note(connection: Connection, delivery: int, one: LetterSettlement, row: AnyRow, now: datetime) -> None:
-    answer = (row.answer or "")[:500]
-    _attempt(connection, (delivery, one.letter, row.attempts), one.state, now, status=one.code, answer=answer)
-
-
-def _attempt(connection: Connection, key: tuple[int, int, int], outcome: str, now: datetime, **said: Any) -> None:
+def note_attempt(connection: Connection, key: tuple[int, int, int], outcome: str, now: datetime, **said: Any) -> None:
     """Write what came of an attempt: (delivery, letter, number)."""
     named = dict(zip(("delivery", "letter", "number"), key, strict=True))
     connection.execute(attempts.delete().where(*(attempts.c[name] == value for name, value in named.items())))
@@ -337,7 +160,7 @@ def take_back(connection: Connection, owners: Sequence[str], now: datetime, *, c
         .returning(letters.c.delivery, letters.c.id, letters.c.attempts)
     ).all()
     for row in poisonous:
-        _attempt(connection, (row.delivery, row.id, row.attempts), LetterState.UNKNOWN, now, answer=QUARANTINED)
+        note_attempt(connection, (row.delivery, row.id, row.attempts), LetterState.UNKNOWN, now, answer=QUARANTINED)
     back = {"state": "due", "due_at": now, "owner": None, "crashes": letters.c.crashes + int(crashed)}
     return len(poisonous) + connection.execute(update(letters).where(theirs).values(back)).rowcount
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import IntEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, select, update
 
 from syndicate.store.schema import pauses
 
@@ -15,6 +16,16 @@ CLOCK = "clock"  # whose jump makes every decision about moments wrong: stops ev
 QUOTA = "quota:"  # and a channel: it waits until the provider counts anew; no fault, and it ends by itself
 NOT_MADE = "edition:"  # and a digest: its edition cannot be made; pauses nothing, is a problem until it can
 PROBE = timedelta(minutes=15)
+
+Known = Mapping[str, Row[*tuple[Any, ...]]]
+"""Pauses by key, as one question found them: they are few, and whoever needs several asks once."""
+
+_KNOWN = select(pauses.c.key, pauses.c.by_fault, pauses.c.probe_at)
+
+
+def known(connection: Connection) -> Known:
+    """All that is paused."""
+    return {row.key: row for row in connection.execute(_KNOWN)}
 
 
 def pause(connection: Connection, key: str, reason: str, now: datetime) -> None:
@@ -52,14 +63,15 @@ class Gate(IntEnum):
     OPEN = 2
 
 
-def gate(connection: Connection, keys: Sequence[str], now: datetime) -> Gate:
+def gate(connection: Connection, keys: Sequence[str], now: datetime, found: Known | None = None) -> Gate:
     """Whether a claim may be made on what these keys stand for; ask in the transaction that claims.
+    What this transaction `found` a moment ago is not asked for again.
 
     A probe is for one: whoever comes second waits here until the first has claimed or not, and is told anew.
     """
-    found = is_open(connection, keys, now)
-    if found is not Gate.PROBE:
-        return found
+    seen = _let_through(known(connection) if found is None else found, keys, now)
+    if seen is not Gate.PROBE:
+        return seen
     rested = select(pauses.c.key).where(_stand_for(keys), pauses.c.by_fault).order_by(pauses.c.key)
     connection.execute(rested.with_for_update()).all()
     return is_open(connection, keys, now)
@@ -67,7 +79,11 @@ def gate(connection: Connection, keys: Sequence[str], now: datetime) -> Gate:
 
 def is_open(connection: Connection, keys: Sequence[str], now: datetime) -> Gate:
     """What these keys let through; reads only, so that somebody else may be at the same probe."""
-    rows = connection.execute(select(pauses.c.by_fault, pauses.c.probe_at).where(_stand_for(keys))).all()
+    return _let_through(known(connection), keys, now)
+
+
+def _let_through(found: Known, keys: Sequence[str], now: datetime) -> Gate:
+    rows = [found[key] for key in (EVERYTHING, CLOCK, *keys) if key in found]
     if any(not row.by_fault or row.probe_at is None or row.probe_at > now for row in rows):
         return Gate.SHUT
     return Gate.PROBE if rows else Gate.OPEN
@@ -103,11 +119,14 @@ def quotas(connection: Connection, now: datetime) -> dict[str, str]:
     return {row.key.removeprefix(QUOTA): row.reason for row in rows}
 
 
-def resting(connection: Connection, prefix: str, now: datetime) -> list[str]:
+def resting(connection: Connection, prefix: str, now: datetime, found: Known) -> list[str]:
     """Keys below `prefix` that rest still; those that have rested are forgotten, each starts anew by itself."""
-    below = pauses.c.key.startswith(prefix, autoescape=True)
-    connection.execute(delete(pauses).where(below, pauses.c.by_fault, pauses.c.probe_at <= now))
-    return list(connection.scalars(select(pauses.c.key).where(below)))
+    below = {key: row for key, row in found.items() if key.startswith(prefix)}
+    over = [key for key, row in below.items() if row.by_fault and row.probe_at is not None and row.probe_at <= now]
+    if over:
+        still = and_(pauses.c.by_fault, pauses.c.probe_at <= now)  # unless its rest was made longer meanwhile
+        connection.execute(delete(pauses).where(pauses.c.key.in_(over), still))
+    return [key for key in below if key not in over]
 
 
 def by_person(connection: Connection, keys: Sequence[str]) -> bool:

@@ -7,8 +7,9 @@ import fcntl
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
@@ -62,11 +63,12 @@ class Sqlite:
             max_overflow=0,
         )
 
-        @event.listens_for(engine, "begin")
-        def begin(connection: Connection) -> None:
+        def begin(connection: Any) -> None:
             # A deferred transaction that reads and then writes fails at once, whatever busy_timeout says.
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+            connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
+        # No event is listened for: where there is one listener, every statement looks for listeners.
+        engine.dialect.do_begin = begin  # type: ignore[method-assign, assignment] # of this engine alone
         return engine
 
     def _connect(self, *, writes: bool) -> sqlite3.Connection:

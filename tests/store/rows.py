@@ -13,7 +13,7 @@ from syndicate import pacing
 from syndicate.article import State
 from syndicate.delivery import Claim, DeliveryState, Receipt, Settlement
 from syndicate.pacing import Pacing, Past
-from syndicate.store import articles, claims, freezing, ledger, letters, subscribers
+from syndicate.store import articles, claims, freezing, groups, ledger, subscribers
 from syndicate.store.articles import Entry
 from syndicate.store.database import Store
 from syndicate.store.letters import Mailing
@@ -227,9 +227,9 @@ def letter_states(store: Store, delivery: int) -> list[str]:
 def take(
     store: Store, one: Mailing, owner: str = "me", settled: Sequence[Any] = (), *, at: datetime = NOON, limit: int = 25,
     trouble: Any = None, resting: Mapping[str, str] | None = None, alone: bool = False,
-) -> letters.Group:  # fmt: skip
+) -> groups.Group:  # fmt: skip
     resting = resting or {}
-    return store.write_now(letters.settle_and_claim, one, owner, settled, trouble, resting, at, limit, alone=alone)
+    return store.write_now(groups.settle_and_claim, one, owner, settled, trouble, resting, at, limit, alone=alone)
 
 
 def mailing_row(store: Store, delivery: int) -> Any:

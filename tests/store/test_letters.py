@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 from sqlalchemy.exc import IntegrityError
 
 from syndicate.delivery import LetterSettlement, LetterState
 from syndicate.errors import UsageError
 from syndicate.store import deliveries, freezing, ledger, letters, pauses, retention, subscribers
 from syndicate.store.database import Store
-from syndicate.store.letters import Mailing, Trouble
+from syndicate.store.groups import Trouble
+from syndicate.store.letters import Mailing
 from syndicate.store.schema import deliveries as table
 from syndicate.store.schema import subscriptions
 from syndicate.subscriber import State
@@ -253,6 +255,29 @@ def test_what_was_never_tried_counts_no_attempt(store: Store) -> None:
         assert letter.attempt == 1
         take(store, one, settled=[settlement(letter.letter, DUE, due_at=NOON, tried=False)], limit=0)
     assert letter_rows(store, delivery)[0].attempts == 0
+
+
+# --- what it costs ----------------------------------------------------------------------------------------------------
+
+
+def test_a_group_takes_five_statements_made_once_however_large_it_is(store: Store) -> None:
+    one = mailing(store, edition(store, *(f"reader{number}" for number in range(40))))
+    said: list[list[tuple[str, object]]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, _told: object, context: Any, _many: bool) -> None:
+        said[-1].append((statement, context.invoked_statement))
+
+    last = take(store, one, limit=5).people
+    event.listen(store._writer, "before_cursor_execute", note)
+    for limit in (1, 25):
+        said.append([])
+        last = take(store, one, settled=[settlement(to.letter) for to in last], limit=limit).people
+    event.remove(store._writer, "before_cursor_execute", note)
+    small, large = ([spoken for spoken in group if "set_config" not in spoken[0]] for group in said)
+    assert len(last) == 25
+    assert len(small) == 5
+    assert [statement for statement, _ in small] == [statement for statement, _ in large]
+    assert all(ours is same for (_, ours), (_, same) in zip(small, large, strict=True))
 
 
 # --- pauses -----------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from syndicate.store import (
     deliveries,
     editions,
     freezing,
+    groups,
     ledger,
     letters,
     retention,
@@ -74,11 +75,11 @@ EVERY_SECOND: dict[str, Callable[[Store], object]] = {
     "owners of deliveries": lambda s: s.read_now(claims.claimants),
     "take back deliveries": lambda s: s.write_now(claims.take_back, ["dead"], NOON),
     "mailings with a letter due": lambda s: s.read_now(letters.open_mailings, NOON, True),
-    "claim a group": lambda s: s.write_now(letters.settle_and_claim, mailing(s, 2), "me", [], None, {}, NOON, 25),
+    "claim a group": lambda s: s.write_now(groups.settle_and_claim, mailing(s, 2), "me", [], None, {}, NOON, 25),
     "mailings that ended": lambda s: s.read_now(letters.ended),
     "articles to be mailed by hand": lambda s: s.read_now(freezing.planned, NOON, True),
     "claim one alone": lambda s: s.write_now(
-        letters.settle_and_claim, mailing(s, 2), "me", [], None, {}, NOON, 25, alone=True
+        groups.settle_and_claim, mailing(s, 2), "me", [], None, {}, NOON, 25, alone=True
     ),
     "whether a letter is due": lambda s: s.read_now(letters.is_due, NOON),
     "how many are due": lambda s: s.read_now(letters.due_count, 2, NOON, 50),
@@ -132,7 +133,7 @@ def test_an_idle_scan_reads_an_index_and_no_row_of_the_catalogue(store: Store, e
 
 
 def test_due_letters_come_from_their_index_in_order(store: Store, explained: Explained) -> None:
-    store.write_now(letters.settle_and_claim, mailing(store, 2), "me", [], None, {}, NOON, 25)
+    store.write_now(groups.settle_and_claim, mailing(store, 2), "me", [], None, {}, NOON, 25)
     [step] = [one for one in explained.steps if "ix_letters_due" in one]
     assert step == "SEARCH letters USING INDEX ix_letters_due (delivery=? AND due_at<?)"
     assert not any("TEMP B-TREE FOR ORDER BY" in one for one in explained.steps)
