@@ -179,7 +179,7 @@ def webhook_secret(secret: Secret) -> Secret:
     """One secret, or two with a blank between them while it is changed; what follows `whsec_` is base64."""
     for one in secret.reveal().split():
         try:
-            whole = not one.startswith("whsec_") or base64.b64decode(one.removeprefix("whsec_"), validate=True)
+            whole = not one.startswith("whsec_") or bool(base64.b64decode(one.removeprefix("whsec_"), validate=True))
         except ValueError:
             whole = False
         if not whole:
