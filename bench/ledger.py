@@ -4,7 +4,8 @@
     make bench-large           ten million letters, on SQLite
 
 The statements of a freeze and of one group are noted as they go to the driver; a twin of the database then runs these
-very statements through plain sqlite3 or psycopg, in turns with the program, so that both meet the same disk.
+very statements, as durably, through plain sqlite3 or psycopg. A small database and a large one, with us and without,
+take turns of a few groups, so that all four meet the same disk and the same neighbours.
 """
 
 from __future__ import annotations
@@ -12,14 +13,13 @@ from __future__ import annotations
 import gc
 import json
 import os
-import shutil
 import sqlite3
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import articles
 import run
 from sqlalchemy import Connection, event, text
 
@@ -39,8 +40,8 @@ from syndicate.store import editions, freezing, groups, ledger, letters  # noqa:
 from syndicate.store.database import Store, house_of, open_store  # noqa: E402
 
 FEW, MANY, LARGE = 10_000, 1_000_000, 10_000_000
-GROUP, GROUPS, TURN = 25, 1_200, 100  # letters a group; groups measured; groups in a turn
-YEAR = 65_000  # articles
+GROUP, GROUPS, TURN = 25, 300, 20  # letters a group; groups measured; groups in a turn
+KNOWN, YEAR = 300, 65_000  # articles
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 FIRST = 100_000_000  # ids of people and letters begin here: no other number in a statement is as large
 PAYLOAD = {"v": 1, "subject": "The Bench", "domain": "bench.test", "slug": "weekly-2026-11-24"}
@@ -101,6 +102,10 @@ class Sqlite:
             _people(lambda words: connection.execute(f"{series} {words}"), "n", _micros(NOW - timedelta(days=9)))
         connection.close()
 
+    def again(self) -> None:
+        self.store.close()
+        self.store = open_store(house_of("", self._folder / "ours"), upgrade=True)
+
     def twin(self) -> None:
         self.store.backup(self._folder / "plain.db")
         self.plain = sqlite3.connect(self._folder / "plain.db", isolation_level=None)
@@ -135,12 +140,16 @@ class Postgresql:
         _people(lambda words: self._server.say(words, self._ours), series, "'2026-11-15T09:00:00Z'")
         self._server.say("ANALYZE", self._ours)
 
+    def again(self) -> None:
+        self.store.close()
+        self.store = open_store(house_of(self._server.url(self._ours), self._folder), upgrade=True)
+
     def twin(self) -> None:
         import psycopg
 
         self.store.close()
         url = self._server.url(self._server.create(self._ours))
-        self.store = open_store(house_of(self._server.url(self._ours), self._folder), upgrade=True)
+        self.again()
         self.plain = psycopg.connect(url)
 
     def say(self, statements: Sequence[Statement]) -> None:
@@ -194,32 +203,32 @@ def timed(job: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def measure(kind: Kind, people: int) -> tuple[Cost, Cost]:
-    """Freeze for so many people, then claim and settle groups: (freeze, groups)."""
-    kind.fill(people)
-    kind.store.write_now(_begin)
-    kind.twin()
-    freeze, groups, noted = Cost(), Cost(), Noted()
-    made: list[Statement] = []
-    freeze.ours.append(timed(lambda: made.extend(noted.of(kind.store, lambda: kind.store.write_now(_freeze)))))
-    freeze.plain.append(timed(lambda: kind.say(made)))
-    post = _Pump(kind.store)
-    post.group()  # the first settles nothing
-    one = noted.of(kind.store, post.group)  # settles the first group and claims the second
-    kind.say(noted_first(one))
-    done = 1
-    gc.collect()
-    while done < GROUPS and (done + TURN) * GROUP < people:
-        groups.ours += [timed(post.group) for _ in range(TURN)]
-        turn = [[later(statement, done + n - 1) for statement in one] for n in range(TURN)]
-        groups.plain += [timed(lambda said=said: kind.say(said)) for said in turn]  # type: ignore[misc]
-        done += TURN
-    return freeze, groups
+class Side:
+    """One database and its twin, frozen for so many people and ready for groups."""
 
+    def __init__(self, kind: Kind, people: int) -> None:
+        self._kind, self.people = kind, people
+        kind.fill(people)
+        kind.store.write_now(_begin)
+        kind.twin()
+        self.freeze, self.groups, noted = Cost(), Cost(), Noted()
+        made: list[Statement] = []
+        self.freeze.ours.append(timed(lambda: made.extend(noted.of(kind.store, lambda: kind.store.write_now(_freeze)))))
+        self.freeze.plain.append(timed(lambda: kind.say(made)))
+        self._post = Pump(kind)
+        self._post.group()  # the first settles nothing
+        self._one = noted.of(kind.store, self._post.group)  # settles the first group and claims the second
+        kind.say([later(statement, -1) for statement in self._one])
+        kind.again()  # who was listened to once is slower ever after
+        self._done = 1
 
-def noted_first(one: Sequence[Statement]) -> list[Statement]:
-    """The group before: all its statements, with the ids of one group less."""
-    return [later(statement, -1) for statement in one]
+    def turn(self) -> None:
+        """Some groups with us, and as many without."""
+        self.groups.ours += [self._post.group() for _ in range(TURN)]
+        for number in range(self._done, self._done + TURN):
+            said = [later(statement, number - 1) for statement in self._one]
+            self.groups.plain.append(timed(lambda said=said: self._kind.say(said)))  # type: ignore[misc]
+        self._done += TURN
 
 
 def _begin(connection: Connection) -> None:
@@ -238,29 +247,33 @@ def _begin(connection: Connection) -> None:
 
 def _freeze(connection: Connection) -> object:
     return freezing.freeze(
-        connection, subject=PAYLOAD["slug"], digest="weekly", payload=PAYLOAD, live=True, by_hand=False,
+        connection, subject=str(PAYLOAD["slug"]), digest="weekly", payload=PAYLOAD, live=True, by_hand=False,
         planned_for=NOW, now=NOW,
     )  # fmt: skip
 
 
-class _Pump:
+class Pump:
     """Claims the next group and settles the last, as `mail` does, without a wire."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
         self._mailing = letters.Mailing(
             delivery=2, subject=str(PAYLOAD["slug"]), digest="weekly", live=True, frozen_at=NOW, payload=PAYLOAD
         )
         self._last: list[LetterSettlement] = []
 
-    def group(self) -> None:
-        found = self._store.write_now(
-            groups.settle_and_claim, self._mailing, "bench", self._last, None, {}, NOW + timedelta(seconds=1), GROUP
+    def group(self) -> float:
+        """The seconds that the ledger took for it."""
+        now, begun = NOW + timedelta(seconds=1), time.perf_counter()
+        found = self._kind.store.write_now(
+            groups.settle_and_claim, self._mailing, "bench", self._last, None, {}, now, GROUP
         )
+        took = time.perf_counter() - begun
         assert len(found.people) == GROUP
         self._last = [
             LetterSettlement(letter=to.letter, state=LetterState.SENT, code=250, answer="queued") for to in found.people
         ]
+        return took
 
 
 def planning(count: int) -> float:
@@ -279,13 +292,29 @@ def planning(count: int) -> float:
     return statistics.median(timed(lambda: choose(many, past, rules, NOW)) for _ in range(5))
 
 
-def idle(folder: Path, count: int) -> run.Cost:
-    """A pass over so many articles, all known: median of three processes."""
-    site = run.Site(folder / f"site-{count}", folder / f"articles-{count}")
-    run.articles.write(folder / f"articles-{count}", count)
+def idle(site: run.Site) -> run.Cost:
+    """A pass that finds nothing to do: median of three processes, after one that publishes."""
     command = site.command("run", "--once")
     command()
     return run._median([command() for _ in range(3)])
+
+
+def multiply(site: run.Site, content: Path, copies: int) -> None:
+    """Give every article of a site so many others like it, as known as the first: their files are links to its file.
+
+    A first pass over all of them would take longer than everything else that is measured here.
+    """
+    names = [path.name for path in content.iterdir()]
+    for copy in range(copies):
+        for name in names:
+            os.link(content / name, content / f"{copy}-{name}")
+    with closing(sqlite3.connect(site.folder / "var" / "syndicate.db")) as connection, connection:
+        found = [column[1] for column in connection.execute("PRAGMA table_info(articles)")]
+        made = {"id": "n.id || '-' || id", "path": "n.id || '-' || path", "slug": "n.id || '-' || slug"}
+        columns, values = ", ".join(found), ", ".join(made.get(name, name) for name in found)
+        series = f"WITH RECURSIVE n(id) AS (SELECT 0 UNION ALL SELECT id + 1 FROM n WHERE id < {copies - 1})"
+        values = values.replace("|| id", "|| articles.id")
+        connection.execute(f"{series} INSERT INTO articles ({columns}) SELECT {values} FROM articles, n")
 
 
 # --- telling ----------------------------------------------------------------------------------------------------------
@@ -305,35 +334,41 @@ def lines(folder: Path, *, large: bool) -> Iterator[str]:
         return
     took = planning(1_000)
     yield _row("choosing among 1,000 candidates", took, None, "", "50 ms")
-    few, many = idle(folder, 300), idle(folder, YEAR)
-    yield _row("idle pass, 300 articles, CPU", few.cpu, None, "", "")
+    content = folder / "content"
+    articles.write(content, KNOWN)
+    site = run.Site(folder / "site", content)
+    few = idle(site)
+    multiply(site, content, YEAR // KNOWN)
+    many = idle(site)
+    yield _row(f"idle pass, {KNOWN} articles, CPU", few.cpu, None, "", "")
     yield _row(f"idle pass, {YEAR:,} articles, CPU", many.cpu, None, f"{many.cpu / few.cpu:.1f} x", "2 x")
 
 
 def _kind(make: Callable[[Path], Kind], folder: Path, people: int) -> Iterator[str]:
-    medians = []
-    for count in (FEW, people):
-        place = folder / f"{count}-{len(list(folder.iterdir()))}"
-        place.mkdir()
-        kind = make(place)
-        run._say(f"{kind.name}, {count:,} letters")
-        try:
-            freeze, groups = measure(kind, count)
-        finally:
-            kind.close()
-        shutil.rmtree(place, ignore_errors=True)
-        medians.append(statistics.median(groups.ours))
-        name = f"{kind.name}, {count:,} letters"
-        yield _row(f"{name}: frozen", sum(freeze.ours), sum(freeze.plain), f"{freeze.share:.2f}", ">= 0.5")
+    with ExitStack() as until_the_end:
+        sides = []
+        for count in (FEW, people):
+            place = Path(until_the_end.enter_context(tempfile.TemporaryDirectory(dir=folder)))
+            kind = make(place)
+            until_the_end.callback(kind.close)
+            run._say(f"{kind.name}, {count:,} letters")
+            sides.append(Side(kind, count))
+        gc.collect()
+        for _ in range(GROUPS // TURN):
+            for side in sides:
+                side.turn()
+    for side in sides:
+        name, ours, plain = f"{kind.name}, {side.people:,} letters", side.groups.ours, side.groups.plain
+        cost = side.freeze
+        yield _row(f"{name}: frozen", sum(cost.ours), sum(cost.plain), f"{cost.share:.2f}", ">= 0.5")
+        medians = statistics.median(ours), statistics.median(plain)
+        yield _row(f"{name}: a group of {GROUP}", *medians, f"{side.groups.share:.2f}", ">= 0.5")
         yield _row(
-            f"{name}: a group of {GROUP}", medians[-1], statistics.median(groups.plain), f"{groups.share:.2f}", ">= 0.5"
-        )
-        worst = sorted(groups.ours)[int(len(groups.ours) * 0.99)]
-        rate = f"{GROUP / statistics.mean(groups.ours):,.0f}/s"
-        yield _row("  its 99th of a hundred; letters a second", worst, None, rate, "")
-    yield _row(
-        f"{kind.name}: a group, {people:,} beside {FEW:,}", medians[1], None, f"{medians[1] / medians[0]:.2f} x", "flat"
-    )
+            "  its 99th of a hundred; letters a second", sorted(ours)[int(len(ours) * 0.99)], None,
+            f"{GROUP / statistics.mean(ours):,.0f}/s", "",
+        )  # fmt: skip
+    small, large = (statistics.median(side.groups.ours) for side in sides)
+    yield _row(f"{kind.name}: a group, {people:,} beside {FEW:,}", large, None, f"{large / small:.2f} x", "flat")
     run._say("")
 
 
