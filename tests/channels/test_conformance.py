@@ -253,6 +253,7 @@ async def test_a_rehearsal_writes_one_file_and_opens_no_socket(rig: Rig, fetcher
     written = json.loads(file.read_text(encoding="utf-8"))
     assert written.keys() == {"method", "url", "headers", "body"}
     assert written["body"] == json.loads(payload["body"])
+    assert any("***" in value for value in written["headers"].values())
     assert (CONNECTED, rig.requests()) == ([], [])
     assert rig.secret not in file.read_text(encoding="utf-8")
 
