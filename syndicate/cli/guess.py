@@ -250,23 +250,22 @@ def read_articles(path: Path, zone: ZoneInfo, now: datetime) -> Shelf:
     """Read every file of the articles' folder. Raises SourceError for a folder that cannot be read."""
     from syndicate import manuscript
     from syndicate.config import SourceSettings
-    from syndicate.sources.folder import Folder
+    from syndicate.sources.folder import Folder, written
 
     folder = Folder(SourceSettings(path=path))
     seen = folder.look()
     pieces: list[Piece] = []
     days: list[date] = []
-    for name, file in seen.items():
+    for name, stat in seen.items():
         try:
-            said = manuscript.read(folder.read(name, file), name, zone)
+            said = manuscript.read(folder.read(name, stat), name, zone)
         except ContentError:
             continue
-        written = datetime.fromtimestamp(file.mtime, UTC)
         born = _moment(said.created or said.published, zone)
         if born is not None:
             days.append(_day(born, zone))
         if not _is_later(said, zone, now) and said.words:
-            pieces.append(_piece(said, name, zone, born or written))
+            pieces.append(_piece(said, name, zone, born or datetime.fromtimestamp(written(stat), UTC)))
     return Shelf(files=len(seen), pieces=tuple(pieces), days=tuple(days))
 
 

@@ -124,9 +124,20 @@ def test_missed_is_noted_once_and_only_where_the_file_was(store: Store) -> None:
     put_articles(store, 1)
     store.write_now(articles.missed, "articles", ["a1.md", "elsewhere.md"], NOON)
     store.write_now(articles.missed, "articles", ["a1.md"], NOON + HOUR)
-    assert store.read_now(articles.known, "articles")["a1.md"].missed_at == NOON
+    assert store.read_now(articles.away, "articles", ()) == {"a1.md": ("id-1", NOON)}
     store.write_now(articles.found_again, ["id-1"])
-    assert store.read_now(articles.known, "articles")["a1.md"].missed_at is None
+    assert store.read_now(articles.away, "articles", ()) == {}
+
+
+def test_away_are_the_files_asked_for_and_those_missed_before_but_nothing_gone(store: Store) -> None:
+    put_articles(store, 1, 2, 3, 4)
+    store.write_now(articles.missed, "articles", ["a1.md", "a4.md"], NOON)
+    set_article(store, 4, state="gone")
+    assert store.read_now(articles.away, "articles", {"a2.md", "a4.md", "nowhere.md"}) == {
+        "a1.md": ("id-1", NOON),
+        "a2.md": ("id-2", None),
+    }
+    assert store.read_now(articles.away, "other", {"a2.md"}) == {}
 
 
 def test_only_what_was_missed_before_is_gone(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,8 +56,7 @@ class Room:
         return {one.path: one for one in found}
 
     def missed(self) -> list[str]:
-        known = self.store.read_now(articles.known, "articles")
-        return [path for path, one in known.items() if one.missed_at]
+        return list(self.store.read_now(articles.away, "articles", ()))
 
 
 @pytest.fixture
@@ -116,6 +116,33 @@ async def test_a_renamed_article_is_not_missed(room: Room) -> None:
     await room.scan()
     assert set(room.catalogue()) == {"retired.md"}
     assert room.missed() == []
+
+
+async def test_a_file_that_comes_back_untouched_is_missed_no_more(room: Room, tmp_path: Path) -> None:
+    for name in ("a.md", "b.md"):
+        room.write(name, name)
+    await room.scan()
+    (room.content / "a.md").rename(tmp_path / "a.md")
+    await room.scan()
+    assert room.missed() == ["a.md"]
+    (tmp_path / "a.md").rename(room.content / "a.md")  # all of its stat is as it was
+    done = await room.scan()
+    assert (done.parsed, room.missed()) == (0, [])
+    await room.scan()
+    assert room.catalogue()["a.md"].state == "ready"
+
+
+async def test_one_file_that_is_touched_and_one_that_is_removed_are_told_among_many(room: Room) -> None:
+    for number in range(9):
+        room.write(f"{number}.md", f"Number {number}")
+    await room.scan()
+    (room.content / "3.md").unlink()
+    os.utime(room.content / "5.md", (1, 1))
+    done = await room.scan()
+    assert (done.files, done.parsed, room.missed()) == (8, 1, ["3.md"])
+    done = await room.scan()
+    assert (done.files, done.parsed, room.missed()) == (8, 0, [])
+    assert "3.md" not in room.catalogue()
 
 
 async def test_of_two_new_files_with_one_title_the_later_is_held(room: Room) -> None:
