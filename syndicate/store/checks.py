@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
 
 from syndicate.article import Article
 from syndicate.store.database import insert_or_ignore
-from syndicate.store.schema import articles, checks, deliveries
+from syndicate.store.schema import articles, channels, checks, deliveries
 
 PAGE, IMAGE = "page", "image"
 UNKNOWN, GOOD, BAD = "unknown", "good", "bad"
@@ -68,16 +68,20 @@ def forget_other_image(connection: Connection, article: str, address: str | None
 
 def unseen_images(connection: Connection, newest: int, limit: int) -> list[Any]:
     """Articles in view (the newest ready ones, and whatever waits for a channel) whose image nobody looked at."""
-    seen = exists().where(checks.c.article == articles.c.id, checks.c.what == IMAGE)
     front = (
         select(articles.c.id)
         .where(articles.c.state == "ready")
         .order_by(articles.c.released.desc(), articles.c.id)
         .limit(newest)
+        .subquery()
     )
-    waiting = select(deliveries.c.subject).where(deliveries.c.state == literal_column("'waiting'"))
+    waiting = select(deliveries.c.subject).where(
+        deliveries.c.channel.in_(select(channels.c.name)), deliveries.c.state == "waiting"
+    )
+    ready = articles.c.state.concat("") == "ready"  # no term of an index: by that, all ready ones would be read
+    seen = exists().where(checks.c.article == articles.c.id, checks.c.what == IMAGE)
     query = select(articles.c.id, articles.c.url, articles.c.fields).where(
-        articles.c.state == "ready", or_(articles.c.id.in_(front), articles.c.id.in_(waiting)), ~seen
+        articles.c.id.in_(select(front.c.id).union(waiting)), ready, ~seen
     )
     return list(connection.execute(query.limit(limit)))
 

@@ -111,14 +111,13 @@ articles = Table(
     Column("body", Text, nullable=False),
     _partial("uq_articles_source_path", "source", "path", unique=True, where="state <> 'gone'"),
     _partial("ix_articles_seen", "source", "path", "id", "stat", "missed_at", "state", where="state <> 'gone'"),
-    _partial("ix_articles_ready", "released", "id", where="state = 'ready'"),
     _partial("ix_articles_look_again_at", "look_again_at", where="look_again_at IS NOT NULL"),
     Index(None, "hash"),
     _unbounded("url"),
     Index(None, "source", "guid"),
     _unbounded("slug"),
     Index(None, "title_key", "first_seen"),
-    Index(None, "state"),
+    Index(None, "state", "released", "id"),  # what is ready, the newest first; how many in each state
 )  # fmt: skip
 
 checks = Table(  # what was looked up in the world about articles

@@ -92,6 +92,10 @@ EVERY_PASS: dict[str, Callable[[Store], object]] = {
     "pages that are dead": lambda s: s.read_now(checks.dead_pages, NOON),
     "what the blast guard holds": lambda s: s.read_now(articles.held_by, "max-new"),
     "files that are known": lambda s: s.read_now(articles.known, "articles"),
+    "files that were missed": lambda s: s.read_now(articles.away, "articles", ()),
+    "files that are missed": lambda s: s.read_now(articles.away, "articles", {"a1.md"}),
+    "images to look for": lambda s: s.read_now(checks.unseen_images, 50, 64),
+    "the newest articles": lambda s: s.read_now(articles.newest_released, 1000),
     "what to judge again": lambda s: s.read_now(articles.to_judge_again, NOON),
     "whether anything waits": lambda s: s.read_now(ledger.competes, LINKEDIN),
     "who waits": lambda s: s.read_now(ledger.candidates, LINKEDIN),
@@ -129,7 +133,20 @@ def test_the_owners_of_letters_are_found_among_the_claimed_alone(store: Store, e
 
 def test_an_idle_scan_reads_an_index_and_no_row_of_the_catalogue(store: Store, explained: Explained) -> None:
     store.read_now(articles.known, "articles")
-    assert explained.steps == ["SEARCH articles USING COVERING INDEX ix_articles_seen (source=?)"]
+    store.read_now(articles.away, "articles", ())
+    assert explained.steps == ["SEARCH articles USING COVERING INDEX ix_articles_seen (source=?)"] * 2
+
+
+def test_the_newest_articles_come_from_an_index_and_no_other_is_read(store: Store, explained: Explained) -> None:
+    store.read_now(articles.newest_released, 1000)
+    store.read_now(checks.unseen_images, 50, 64)
+    steps = [one for one in explained.steps if one.startswith("SEARCH articles")]
+    assert steps == [
+        "SEARCH articles USING COVERING INDEX ix_articles_state_released_id (state=? AND released>?)",
+        "SEARCH articles USING INDEX sqlite_autoindex_articles_1 (id=?)",
+        "SEARCH articles USING COVERING INDEX ix_articles_state_released_id (state=?)",
+    ]
+    assert not any("TEMP B-TREE FOR ORDER BY" in one for one in explained.steps)
 
 
 def test_due_letters_come_from_their_index_in_order(store: Store, explained: Explained) -> None:
@@ -141,4 +158,4 @@ def test_due_letters_come_from_their_index_in_order(store: Store, explained: Exp
 
 def test_the_ready_are_counted_and_listed_without_a_walk_through_texts(store: Store, explained: Explained) -> None:
     store.read_now(articles.counts)
-    assert explained.steps == ["SCAN articles USING COVERING INDEX ix_articles_state"]
+    assert explained.steps == ["SCAN articles USING COVERING INDEX ix_articles_state_released_id"]

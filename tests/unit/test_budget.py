@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from syndicate.pipeline import Report, run_pass
 
 LONG_AGO = 1_760_000_000
 STATEMENTS = 60  # in a pass that finds nothing to do, transactions included
+INSTRUCTIONS = 32  # of SQLite for each article in such a pass: one walk too many is four or more
 
 NEVER_IDLE = {
     "alembic", "apscheduler", "cryptography", "email_validator", "feedgen", "ftfy", "httpx", "jinja2", "lxml", "mjml",
@@ -136,6 +138,35 @@ async def test_an_idle_pass_asks_few_questions_however_many_articles_there_are(t
         _, _, asked[count] = await passes(folder)
     assert sorted(asked[10]) == sorted(asked[250])
     assert 0 < len(asked[10]) <= STATEMENTS
+
+
+@contextmanager
+def work() -> Iterator[list[int]]:
+    """How much SQLite works meanwhile, on connections made meanwhile: an entry for each hundred of its instructions."""
+    done: list[int] = []
+
+    def watch(connection: sqlite3.Connection, _record: object) -> None:
+        connection.set_progress_handler(lambda: done.append(1), 100)
+
+    event.listen(Engine, "connect", watch)
+    try:
+        yield done
+    finally:
+        event.remove(Engine, "connect", watch)
+
+
+async def test_an_idle_pass_makes_the_database_read_a_few_entries_of_an_index_for_each_article(tmp_path: Path) -> None:
+    spent = {}
+    for count in (10, 250):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        (folder / "syndicate.toml").write_text(CONFIG, encoding="utf-8")
+        write_articles(folder, count)
+        await passes(folder)
+        with work() as done:
+            await passes(folder)
+        spent[count] = 50 * len(done)  # of two idle passes
+    assert 0 < (spent[250] - spent[10]) / 240 < INSTRUCTIONS
 
 
 async def test_an_idle_pass_writes_nothing(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What logins at providers and a provider that is down need."""
+"""What logins at providers and a provider that is down need; the newest articles by an index."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,9 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_index(op.f("ix_articles_state_released_id"), "articles", ["state", "released", "id"])
+    op.drop_index("ix_articles_ready", "articles")
+    op.drop_index(op.f("ix_articles_state"), "articles")
     op.add_column("channels", sa.Column("failures", sa.Integer(), nullable=False, server_default="0"))
     op.create_table(
         "tokens",
