@@ -65,11 +65,13 @@ class Logger:
     def error(self, event: str, /, **fields: object) -> None:
         self._write(logging.ERROR, event, fields)
 
-    def exception(self, event: str, /, **fields: object) -> None:
-        """An error with the traceback of the exception being handled."""
-        self._write(logging.ERROR, event, fields, trace=True)
+    def exception(self, event: str, error: BaseException | None = None, /, **fields: object) -> None:
+        """An error with the traceback of `error`, or of the exception being handled."""
+        self._write(logging.ERROR, event, fields, trace=error or True)
 
-    def _write(self, level: int, event: str, fields: Mapping[str, object], *, trace: bool = False) -> None:
+    def _write(
+        self, level: int, event: str, fields: Mapping[str, object], *, trace: bool | BaseException = False
+    ) -> None:
         extra = {"fields": {**self._fields, **fields}}
         self._logger.log(level, event, exc_info=trace, extra=extra, stacklevel=3)
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from syndicate.errors import SyndicateError
 from syndicate.health import Failure
 from syndicate.logs import get
 
 STEP = 1.0  # seconds between looks at the wall clock
+AGAIN = 15.0  # seconds after which a job that failed is started again, however seldom it runs otherwise
 
 Job = Callable[[], Awaitable[None]]
 
@@ -38,8 +40,10 @@ class Ticker:
         jobs: Mapping[str, tuple[float, Job]],
         failing: MutableMapping[str, Failure],
         wall: Callable[[], datetime] = _wall,
+        again: float = AGAIN,
     ) -> None:
-        logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a job that still runs is no news
+        # A job that still runs is no news, and one that fails is told here: once, not with a traceback a second.
+        logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
         # A second's lateness is APScheduler's default to drop a run for good: late runs happen here, once.
         self._scheduler = AsyncIOScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
@@ -50,6 +54,7 @@ class Ticker:
         self._scheduler.add_listener(self._went_well, EVENT_JOB_EXECUTED)
         self._failing = failing
         self._wall = wall
+        self._again = timedelta(seconds=again)
         self._watching: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -82,19 +87,31 @@ class Ticker:
 
     def _tell(self, event: JobExecutionEvent) -> None:
         """Once: a job that fails each second in the same way is told when it fails otherwise, or works again."""
-        error = _words(event.exception)
+        cause = _cause(event.exception)
+        error = f"{type(cause).__name__}: {cause}"
         before = self._failing.get(event.job_id)
         if before is None or before.error != error:
-            log.error("job failed", job=event.job_id, error=error)
+            if isinstance(cause, SyndicateError):  # a sentence; whatever else it is, somebody will want to know where
+                log.error("job failed", job=event.job_id, error=error)
+            else:
+                log.exception("job failed", cause, job=event.job_id, error=error)
         self._failing[event.job_id] = Failure(times=before.times + 1 if before else 1, error=error)
+        self._soon(event.job_id)
+
+    def _soon(self, name: str) -> None:
+        """A job that failed need not wait for an hourly tick until it does its work again."""
+        job = self._scheduler.get_job(name)
+        again = datetime.now(UTC) + self._again
+        if job is not None and job.next_run_time is not None and job.next_run_time > again:
+            job.modify(next_run_time=again)
 
     def _went_well(self, event: JobExecutionEvent) -> None:
         if self._failing.pop(event.job_id, None) is not None:
             log.info("job works again", job=event.job_id)
 
 
-def _words(error: BaseException | None) -> str:
+def _cause(error: BaseException | None) -> BaseException | None:
     """Of a group of tasks the first that failed: the others were cancelled for it."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"
+    return error

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from syndicate.errors import StoreError
 from syndicate.ticker import Failure, Ticker
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -53,6 +56,37 @@ async def test_a_job_that_fails_is_started_again_and_noted_until_it_works() -> N
     assert failing["look"].error == "OSError: no space left"
     await times(job, 4)
     assert failing == {}
+    ticker.stop()
+
+
+class Broken(Counted):
+    """Fails always, and otherwise the third time."""
+
+    async def run(self) -> None:
+        await super().run()
+        raise StoreError("the disk is full") if self.times < 3 else KeyError("a mistake of ours")
+
+
+async def test_a_failure_is_told_once_and_with_a_traceback_only_where_it_is_no_sentence(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    job = Broken()
+    ticker = Ticker({"look": (0.05, job.run)}, {})
+    ticker.start()
+    await times(job, 6)
+    ticker.stop()
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["job failed"] * 2
+    sentence, mistake = (record for record in caplog.records if record.levelname == "ERROR")
+    assert not sentence.exc_info
+    assert mistake.exc_info is not None
+    assert isinstance(mistake.exc_info[1], KeyError)
+
+
+async def test_a_job_that_failed_does_not_wait_for_its_next_tick() -> None:
+    job = Broken()
+    ticker = Ticker({"look": (3600, job.run)}, {}, again=0.1)
+    ticker.start()
+    await times(job, 2, within=2)
     ticker.stop()
 
 
