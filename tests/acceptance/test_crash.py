@@ -432,7 +432,7 @@ def test_a_storm_of_kills_loses_nothing_and_posts_nothing_twice(
     newsroom: Make, linkedin: LinkedInDouble, slow_mail_server: MailServer
 ) -> None:
     linkedin.faults.extend(["slow:0.15"] * 100)  # so that some kills come between the post and its answer
-    seed = int(os.environ.get("ACCEPTANCE_SEED") or time.time_ns() % 100_000)
+    seed = int(os.environ.get("ACCEPTANCE_SEED") or 20_261)
     print(f"seed {seed}")
     chance = random.Random(seed)
     articles, readers, kills = 15, make.people(60), 20
