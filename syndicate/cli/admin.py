@@ -65,13 +65,18 @@ def check(
 def upgrade(context: typer.Context) -> None:
     """Bring the database to this version, after a backup."""
     session: Session = context.obj
-    from syndicate.store.database import open_ledger
+    from syndicate.store.database import house, open_store
 
-    store = open_ledger(session.settings, upgrade=True, told=True)
+    database = house(session.settings)
+    before = database.version()
+    store = open_store(database, upgrade=True, told=True)
     store.close()
-    session.say(f"{store.where} is of this version")
+    after = database.version()
+    upgraded = f", brought from schema {before} to {after}" if before not in (None, after) else ""
+    kept = f"; as it was before: {store.kept}" if store.kept else ""
+    session.say(f"{store.where} is of this version{upgraded}{kept}")
     if session.json:
-        session.document({"database": store.where, "upgraded": True})
+        session.document({"database": store.where, "upgraded": before != after, "kept": store.kept})
 
 
 def check_database(context: typer.Context) -> None:

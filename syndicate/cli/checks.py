@@ -45,7 +45,7 @@ def findings(session: Session, online: bool) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Finding:
-    from syndicate.store.database import house
+    from syndicate.store.database import house, misfit
     from syndicate.store.schema import HEAD
 
     try:
@@ -57,7 +57,7 @@ def _database(settings: Settings) -> Finding:
     if found is None:
         return Finding("database", True, f"{database.where}: none yet, the first `syndicate run` makes it{remarks}")
     if found != HEAD:
-        return Finding("database", False, f"{database.where} has an older schema: `syndicate db upgrade`")
+        return Finding("database", False, misfit(database.where, found))
     return Finding("database", True, f"{database.where}{remarks}")
 
 

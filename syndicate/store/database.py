@@ -96,6 +96,8 @@ class Store:
         self.high_water = highwater.HighWater(house.folder / "high-water")
         self.trouble: str | None = None
         """Why nothing can be written, from a write that failed until one succeeds."""
+        self.kept: str | None = None
+        """The copy that was made before its tables were changed just now."""
         self._sleep = sleep
         self._ledger = ""
         self._writer = house.engine(writes=True)
@@ -255,14 +257,21 @@ def open_store(house: House, *, upgrade: bool, told: bool = False) -> Store:
         return _with_tables(house, _fill)
     from syndicate.store import migrate  # loads the migration tool
 
-    if not migrate.known(found):
-        raise StoreError(
-            f"{house.where} was written by a newer syndicate (schema {found}): install that version or newer"
-        )
-    if not upgrade or (house.shared and not told):
-        raise StoreError(f"{house.where} has an older schema ({found}): run `syndicate db upgrade`")
-    house.keep()
-    return _with_tables(house, migrate.upgrade)
+    if not migrate.known(found) or not upgrade or (house.shared and not told):
+        raise StoreError(misfit(house.where, found))
+    kept = house.keep()
+    store = _with_tables(house, migrate.upgrade)
+    store.kept = kept
+    return store
+
+
+def misfit(where: str, found: str) -> str:
+    """Why a database of another version than ours is not opened, and what to do."""
+    from syndicate.store import migrate
+
+    if migrate.known(found):
+        return f"{where} has an older schema ({found}): run `syndicate db upgrade`"
+    return f"{where} was written by a newer syndicate (schema {found}): install that version or newer"
 
 
 def _with_tables(house: House, make: Callable[[Connection, Callable[[Connection], None]], None]) -> Store:

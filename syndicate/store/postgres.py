@@ -83,7 +83,7 @@ class Postgres:
         wire: dict[str, Any] = {name: value for name, value in WIRE.items() if name not in self._url.query}
         if self._pooled:
             wire["prepare_threshold"] = None  # the next transaction may come to a server that never heard of it
-        return create_engine(self._url, connect_args=wire, use_native_hstore=False, **pooling)
+        return create_engine(self._url, connect_args=wire, use_native_hstore=False, hide_parameters=True, **pooling)
 
     def committed(self) -> None:
         """Nothing is left to do."""
@@ -158,8 +158,12 @@ class Postgres:
         """A server's copies are its owner's business: an upgrade of his database is never done unasked."""
 
     def backup(self, target: Path) -> None:
-        with self._tools("pg_dump") as call:
-            call("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={target}", self._address())
+        try:
+            with self._tools("pg_dump") as call:
+                call("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={target}", self._address())
+        except BaseException:
+            target.unlink(missing_ok=True)  # half a copy would be taken for one
+            raise
 
     def restore(self, backup: Path, kept: str) -> str | None:
         """All or nothing: one transaction drops our tables and makes those of the copy."""
@@ -232,7 +236,8 @@ _MEANINGS = (
         "statement pooling mode",
         "is behind a pooler that keeps no transaction together: set its mode to transaction",
     ),
-    ('" does not exist', "is not there: {words}; make it with `createdb --encoding UTF8 NAME`"),
+    ('FATAL:  database "', "is not there: {words}; make it with `createdb --encoding UTF8 NAME`"),
+    ('FATAL:  role "', "does not know this user: {words}; look at database.url"),
     ("42501", "does not allow that: {words}; give its user the right to make tables in its schema"),
     ("57014", "took too long to answer, and was stopped: {words}"),
     ("55P03", "holds a row that another transaction does not let go"),

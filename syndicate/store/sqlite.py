@@ -61,6 +61,7 @@ class Sqlite:
             creator=lambda: self._connect(writes=writes),
             pool_size=1 if writes else 4,
             max_overflow=0,
+            hide_parameters=True,  # an error's text goes into logs and alerts, and values are addresses of people
         )
 
         def begin(connection: Any) -> None:
@@ -158,16 +159,28 @@ class Sqlite:
 
     def backup(self, target: Path) -> None:
         """SQLite's online backup API."""
-        with (
-            _sentences(self.path),
-            contextlib.closing(sqlite3.connect(_read_only(self.path), uri=True)) as source,
-            contextlib.closing(sqlite3.connect(target)) as copy,
-        ):
-            source.backup(copy)
+        try:
+            with (
+                _sentences(self.path),
+                contextlib.closing(sqlite3.connect(_read_only(self.path), uri=True)) as source,
+                contextlib.closing(source.execute("PRAGMA schema_version")),  # what cannot be read shows here
+                _sentences(target),
+                contextlib.closing(sqlite3.connect(target)) as copy,
+            ):
+                source.backup(copy)
+        except BaseException:
+            target.unlink(missing_ok=True)  # half a copy would be taken for one
+            raise
 
     def restore(self, backup: Path, kept: str) -> str | None:
-        if version_of(backup) is None:
+        try:
+            found = version_of(backup)
+        except StoreError as error:
+            raise StoreError(f"{backup} is no backup of a syndicate database, or cannot be read") from error
+        if found is None:
             raise StoreError(f"{backup} is no backup of a syndicate database")
+        if found > HEAD:
+            raise StoreError(f"{backup} was made by a newer syndicate (schema {found}): install that version or newer")
         self.folder.mkdir(parents=True, exist_ok=True)
         former = None
         if self.path.exists() and self.path.stat().st_size:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from syndicate.errors import StoreError
 from syndicate.store import highwater, migrate
@@ -124,6 +124,17 @@ def test_a_newer_schema_is_refused_with_what_to_do(stepped: Store) -> None:
     stepped.write_now(note, "ledger", "ours")
     with pytest.raises(StoreError, match=r"newer syndicate \(schema 9999\): install that version"):
         open_store(stepped.house, upgrade=True)
+
+
+def test_an_error_tells_no_values(store: Store) -> None:
+    """It goes into logs, and by alerts into mail."""
+    with pytest.raises(DBAPIError) as caught:
+        store.write_now(
+            lambda connection: connection.execute(
+                text("SELECT nowhere FROM settings WHERE key = :x"), {"x": "ada@r.example"}
+            )
+        )
+    assert "ada@r.example" not in str(caught.value)
 
 
 def test_a_clash_of_keys_is_no_trouble_of_the_database(store: Store) -> None:

@@ -58,6 +58,7 @@ SECRET = "hush-4711"
     [
         (f"postgresql://postgres:{SECRET}@127.0.0.1:1/x", "cannot be reached"),
         (f"postgresql://postgres:{SECRET}@127.0.0.1:{{port}}/nowhere", r"is not there.*createdb --encoding UTF8 NAME"),
+        (f"postgresql://nobody:{SECRET}@127.0.0.1:{{port}}/postgres", "does not know this user.*look at database.url"),
         (f"postgresql://asked:{SECRET}@127.0.0.1:{{port}}/postgres", "refuses this user or password"),
         (f"postgresql://asked@127.0.0.1:{{port}}/postgres?password={SECRET}", "refuses this user or password"),
         ("postgresql://asked@127.0.0.1:{port}/postgres", "asks for a password"),

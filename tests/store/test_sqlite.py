@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -179,6 +180,44 @@ def test_what_is_no_backup_is_not_restored(database: Database, tmp_path: Path) -
         with pytest.raises(StoreError, match="no backup"):
             Sqlite(database.path).restore(wrong, "replaced")
     assert "kept" in noted(store)
+
+
+def test_a_backup_of_a_newer_program_is_not_restored(database: Database, tmp_path: Path) -> None:
+    """Else nothing could open what stands there then."""
+    store = database.open()
+    newer = tmp_path / "newer.db"
+    store.backup(newer)
+    with contextlib.closing(sqlite3.connect(newer)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    store.write_now(note, "kept")
+    with pytest.raises(StoreError, match=r"made by a newer syndicate \(schema 9999\): install that version"):
+        Sqlite(database.path).restore(newer, "replaced")
+    assert "kept" in noted(store)
+
+
+def test_a_backup_that_fails_leaves_no_half_copy_and_names_the_file_that_was_to_be(
+    database: Database, tmp_path: Path
+) -> None:
+    store = database.open()
+    put_articles(store, *range(50))
+    copy = tmp_path / "copy.db"
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, usual[1]))
+    try:
+        with pytest.raises(StoreError, match=r"the database .*copy\.db cannot"):
+            store.backup(copy)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert not copy.exists()
+    store.backup(copy)
+
+
+def test_what_is_no_database_is_said_of_the_file_that_is_none(tmp_path: Path) -> None:
+    path, copy = tmp_path / "syndicate.db", tmp_path / "copy.db"
+    path.write_bytes(b"This is no database at all. " * 100)
+    with pytest.raises(StoreError, match=r"syndicate\.db is not a database"):
+        Sqlite(path).backup(copy)
+    assert not copy.exists()
 
 
 def test_an_earlier_backup_is_not_written_over(tmp_path: Path) -> None:
