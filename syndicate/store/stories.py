@@ -66,7 +66,8 @@ def _catalogue(row: AnyRow) -> Iterator[Event]:
     if row.baseline:
         yield Event(row.first_seen, "baseline", "shown in the feeds, never announced unless sent by hand")
     reasons = "; ".join(json.loads(row.reasons))
-    yield Event(None, "verdict", f"{row.state}{f': {reasons}' if reasons else ''}")
+    verdict = reasons if reasons.startswith(f"{row.state}: ") else ": ".join(one for one in (row.state, reasons) if one)
+    yield Event(None, "verdict", verdict)
 
 
 def _checks(connection: Connection, article: str) -> Iterator[Event]:
@@ -122,7 +123,8 @@ def _editions(connection: Connection, article: str) -> Iterator[Event]:
     for row in rows:
         why = json.loads(row.why or "{}").get(article, row.place)
         went = "; ".join(one for one in (row.state, _counted(people.get(row.id, {}))) if one)
-        yield Event(row.made_at, "edition", f"{row.slug}: {why}; {'' if row.live else 'rehearsed; '}{went}")
+        rehearsal = "" if row.live or row.state == "rehearsed" else "in rehearsal; "
+        yield Event(row.made_at, "edition", f"{row.slug}: {why}; {rehearsal}{went}")
 
 
 def of_person(connection: Connection, key: str) -> list[Event] | None:
@@ -130,9 +132,8 @@ def of_person(connection: Connection, key: str) -> list[Event] | None:
     person = subscribers.by_key(connection, key)
     if person is None:
         return None
-    consent = ", ".join(f"{name} {value}" for name, value in person["consent"].items() if value)
     events = [
-        Event(None, "consent", consent or "not noted"),
+        _consent(person["consent"]),
         Event(person["since"], "state", person["state"] + (f": {person['reason']}" if person["reason"] else "")),
         Event(None, "digests", ", ".join(person["digests"]) or "none"),
     ]
@@ -140,3 +141,10 @@ def of_person(connection: Connection, key: str) -> list[Event] | None:
         answer = f" ({row.answer})" if row.answer else ""
         events.append(Event(row.sent_at or row.frozen_at, "letter", f"{row.title}: {row.state}{answer}"))
     return events
+
+
+def _consent(noted: Mapping[str, str]) -> Event:
+    """When somebody agreed, where, and to what words, as it was noted then."""
+    told = ", ".join(f"{name} {value}" for name, value in noted.items() if value and name not in ("at", "shown"))
+    text = ": ".join(one for one in (told, noted.get("shown")) if one)
+    return Event(datetime.fromisoformat(noted["at"]) if noted.get("at") else None, "consent", text or "not noted")

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from syndicate.delivery import DeliveryState, Receipt, Settlement
-from syndicate.store import acts, claims, deliveries, stories
+from syndicate.store import acts, claims, deliveries, stories, subscribers
 from syndicate.store.stories import Event
+from syndicate.subscriber import State, parse_address
 from tests.store.room import DAY, HOUR, MINUTE, Room
 from tests.store.rows import sent
 
@@ -105,3 +106,21 @@ async def test_a_verdict_from_before_it_was_noted_who_gave_it_is_told_without_a_
     assert "person: approved" in told(room)
     room.reject("a.md", because="a mistake")
     assert [line for line in told(room) if line.startswith("person")] == ["person: rejected by a person: a mistake"]
+
+
+async def test_a_verdict_is_said_once(room: Room) -> None:
+    room.write("a.md")
+    await room.scan()
+    room.reject("a.md", because="a mistake")
+    assert [line for line in told(room) if line.startswith("verdict")] == ["verdict: rejected: a mistake"]
+
+
+def test_consent_is_told_at_its_moment_and_with_the_words_that_were_shown(room: Room) -> None:
+    noted = {"at": room.now.isoformat(), "from": "import of old.csv", "shown": "the owner vouches"}
+    room.store.write_now(
+        subscribers.add, parse_address("ada@r.example"), name="", tags="", state=State.ACTIVE, digests=["weekly"],
+        consent=noted, hashed="x", now=room.now, lifts=False,
+    )  # fmt: skip
+    events = room.store.read_now(stories.of_person, "ada@r.example")
+    assert events is not None
+    assert events[0] == Event(room.now, "consent", "from import of old.csv: the owner vouches")
