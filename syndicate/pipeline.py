@@ -68,6 +68,7 @@ class Report:
     published: Published
     planned: int
     frozen: Sequence[str]  # slugs of editions
+    elsewhere: Sequence[str] = ()  # names of sources that another process reads
 
 
 async def look(app: App, *, asking: bool = False) -> Report:
@@ -79,12 +80,12 @@ async def look(app: App, *, asking: bool = False) -> Report:
     if await app.store.read(pauses.stands, pauses.CLOCK):
         return Report(scanned=Scanned(), published=Published(), planned=0, frozen=())
     now = app.clock.now()
-    scanned, published = await _take_in(app, now)
+    scanned, published, elsewhere = await _take_in(app, now)
     if asking:
         published += await learn(app, now)
     planned = await plan(app.store, list(app.publics.values()), now)
     frozen = await freeze_due(app.press, app.store, now) if app.press else []
-    return Report(scanned=scanned, published=published, planned=planned, frozen=frozen)
+    return Report(scanned=scanned, published=published, planned=planned, frozen=frozen, elsewhere=elsewhere)
 
 
 async def note_channels(app: App, now: datetime) -> None:
@@ -119,16 +120,17 @@ async def catch_up(app: App) -> Report:
     """
     if why := (await app.store.read(pauses.standing)).get(pauses.CLOCK):
         raise SyndicateError(why)
-    scanned, published = await _take_in(app, app.clock.now())
-    return Report(scanned=scanned, published=published, planned=0, frozen=())
+    scanned, published, elsewhere = await _take_in(app, app.clock.now())
+    return Report(scanned=scanned, published=published, planned=0, frozen=(), elsewhere=elsewhere)
 
 
-async def _take_in(app: App, now: datetime) -> tuple[Scanned, Published]:
+async def _take_in(app: App, now: datetime) -> tuple[Scanned, Published, Sequence[str]]:
     await note_channels(app, now)
     sources, patience = await _own_sources(app)
     scanned = await scan(sources, app.store, app.desk, now, patience=patience)
     await _leave_unread(app, scanned.unread)
-    return scanned, await publish_if_changed(app.store, app.settings)
+    elsewhere = [source.name for source in app.sources if source not in sources]
+    return scanned, await publish_if_changed(app.store, app.settings), elsewhere
 
 
 async def _own_sources(app: App) -> tuple[Sequence[Source], timedelta]:

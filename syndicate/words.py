@@ -64,7 +64,9 @@ def _hints(report: Report, settings: Settings) -> Iterator[str]:
     if scanned.unsettled:
         settle = span(settings.review.settle)
         yield f"{_files(scanned.unsettled)} changed less than {settle} ago: taken in the next pass (review.settle)"
-    if not scanned.files and not scanned.problems:
+    for name in report.elsewhere:
+        yield f"{name}: another `syndicate run` on this database reads it"
+    if not scanned.files and not scanned.problems and not report.elsewhere:
         folders = ", ".join(str(source.path) for source in settings.sources)
         yield f"no file in {folders} matches sources.include: is sources.path the folder of your articles?"
 

@@ -287,6 +287,11 @@ def resume(
             )
         _go_on(session, sent=sent)
         return
+    if (sent or unsent) and session.read(pauses.standing):
+        raise UsageError(
+            "no backup was restored that there is anything to assume of: `syndicate resume` goes on with what waits,"
+            " `syndicate deliveries cancel ID` takes out what must not go"
+        )
     ended = session.write(pauses.resume, _key(session, name) if name else None)
     session.say(f"resumed: {', '.join(ended)}" if ended else "nothing was paused")
     if session.json:

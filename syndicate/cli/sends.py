@@ -92,15 +92,33 @@ async def _carry_out(app: App, ids: Sequence[int]) -> None:
 
 
 async def _tell(session: Session, app: App, ids: Sequence[int], at: datetime | None) -> int:
-    from syndicate.store import deliveries
+    from syndicate.store import deliveries, pauses
 
     rows = await app.store.read(deliveries.listing, None, None, list(ids))
     if session.json:
         session.document(rows)
     for row in rows:
         session.result(_line(row, session))
+    for name, reason in _stopped(await app.store.read(pauses.standing), rows).items():
+        session.say(f"paused: {name}: {reason}; what waits goes out after `syndicate resume`")
     waiting = ("planned",) if at is not None else ()
     return 0 if all(_is_done(row, waiting) for row in rows) else 1
+
+
+def _stopped(standing: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The pauses that keep back what is still open here: name -> reason."""
+    from syndicate.store.pauses import CLOCK, EVERYTHING
+
+    def stops(key: str, row: Mapping[str, Any]) -> bool:
+        digest = key.removeprefix("digest:")
+        return key in (EVERYTHING, CLOCK, row["channel"]) or (digest != key and row["subject"].startswith(f"{digest}-"))
+
+    kept = [row for row in rows if row["state"] in ("planned", "claimed")]
+    return {
+        "everything" if key == EVERYTHING else key.removeprefix("digest:"): reason
+        for key, reason in standing.items()
+        if any(stops(key, row) for row in kept)
+    }
 
 
 def _is_done(row: Mapping[str, Any], waiting: Sequence[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import email
 import email.policy
 import json
@@ -577,6 +578,12 @@ def test_pause_keeps_the_queue_and_resume_lets_it_go(newsroom: Make, linkedin: L
     site.write(2)
     site.run("run", "--once", now=FRIDAY + timedelta(minutes=2))
     assert len(linkedin.posts) == 1
+    ids = [row["subject"] for row in site.ask("deliveries") if row["state"] != "sent"]
+    put_off = site.run("send", *ids, "--to", "linkedin", "--yes", code=1)
+    assert "paused: everything: paused by hand; what waits goes out after `syndicate resume`" in put_off.err
+    assumed = site.run("resume", "--assume-sent", code=2)  # it would go out, whatever somebody meant by that
+    assert "no backup was restored" in assumed.err
+    assert len(linkedin.posts) == 1
     site.run("resume")
     assert site.ask("status")["paused"] == {}
 
@@ -604,8 +611,12 @@ def test_the_database_is_checked_backed_up_and_restored(newsroom: Make) -> None:
     assert len(site.articles()) == 1
     other = site.folder / "other.db"
     other.write_bytes(b"nothing of ours" * 100)
-    site.run("db", "restore", str(other), code=1)
+    refused = site.run("db", "restore", str(other), code=1)
+    assert "other.db is no backup of a syndicate database" in refused.err
     assert len(site.articles()) == 1
+    with contextlib.closing(sqlite3.connect(site.folder / "var" / "syndicate.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert "written by a newer syndicate (schema 9999)" in site.run("check", code=1).out
 
 
 def test_the_secret_is_for_its_owner_alone_and_no_token_is_ever_shown(newsroom: Make, linkedin: LinkedInDouble) -> None:

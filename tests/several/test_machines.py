@@ -136,3 +136,13 @@ def test_a_machine_without_the_folder_leaves_it_to_the_others(machines: Make, li
             until(lambda: not one.ask("status")["problems"], "all is well", 15)
             two.command("run", "--once")  # beside it, as on one machine: it cannot read, and raises no alarm
             assert not one.ask("status")["problems"]
+
+
+def test_a_machine_that_does_not_read_a_source_says_who_does(machines: Make) -> None:
+    """And not that its own folder is empty."""
+    one, two = machines(2)
+    one.write(1)
+    one.run("run", "--once", now=SLOT)
+    with one.daemon(now=SLOT), two.daemon(now=SLOT) as second:
+        until(lambda: "another `syndicate run` on this database reads it" in second.words, "it says so", 15)
+        assert "matches sources.include" not in second.words
