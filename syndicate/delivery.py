@@ -162,10 +162,10 @@ def settle(
 
 def _put_off(claim: Claim, error: Unavailable, now: datetime, policy: RetryPolicy, chance: Chance) -> Settlement:
     wait = max(backoff(claim.attempt, policy, chance), error.retry_after or timedelta(0))
-    if error.pauses:
-        wait = policy.probe
     if claim.doubtful_since:  # still in doubt: the repeat did not get through
-        return _doubt(claim, error, now, policy, chance, wait)
+        return _doubt(claim, error, now, policy, chance, policy.probe if error.pauses else wait)
+    if error.pauses:
+        wait = timedelta(0)  # the pause is what it waits for: whoever ends that finds it due
     given_up = not error.pauses and now + wait > claim.planned_for + policy.retry_for
     return Settlement(
         state=DeliveryState.FAILED if given_up else DeliveryState.PLANNED,

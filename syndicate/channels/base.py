@@ -39,10 +39,13 @@ class Shown:
     def plain(cls, text: str) -> Shown:
         """Of a channel whose messages have no looks: the text in both."""
         style = "font: 15px/1.5 ui-monospace, monospace; max-width: 60rem; margin: 2rem auto; padding: 0 1rem"
+        policy = "default-src 'none'; style-src 'unsafe-inline'"
         page = (
             '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Preview</title>'
-            '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme"'
-            f' content="light dark"></head><body style="{style}"><pre dir="auto" style="white-space: pre-wrap">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            '<meta name="color-scheme" content="light dark">'
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}"></head><body style="{style}">'
+            '<pre dir="auto" style="white-space: pre-wrap; overflow-wrap: anywhere">'
             f"{escape(text)}</pre></body></html>\n"
         )
         return cls(text=text, html=page)

@@ -14,7 +14,6 @@ import json
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -114,7 +113,7 @@ class Webhook:
         headers = "".join(f"{name}: {value}\n" for name, value in payload["headers"].items())
         body = json.dumps(json.loads(payload["body"]), ensure_ascii=False, indent=2)
         text = f"{payload['method']} {payload['url']}\n{headers}\n{body}"
-        return Shown(text=_visible(text), html=_page(text))
+        return Shown.plain(_visible(text))
 
     async def aclose(self) -> None:
         """Nothing is held here."""
@@ -213,15 +212,6 @@ def _moment(moment: datetime) -> str:
 def _visible(text: str) -> str:
     """For a terminal: what would turn its lines around is spelled out."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
-
-
-def _page(text: str) -> str:
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Preview</title>'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        '<body style="font:14px/1.5 monospace;max-width:50rem;margin:2rem auto;white-space:pre-wrap">'
-        f"{escape(_visible(text))}</body></html>\n"
-    )
 
 
 # --- the answer -------------------------------------------------------------------------------------------------------

@@ -122,6 +122,8 @@ def test_who_cancels_is_not_logged_in(site: Newsroom, page: Page) -> None:
     code, said = login.end()
     assert code == 1 and "you did not allow it" in said
     assert stored(site)["author"] is None
+    told = site.command("linkedin", "status").out
+    assert "login        none" in told and "logged in" not in told
 
 
 # --- what comes to the redirect ---------------------------------------------------------------------------------------
@@ -223,7 +225,7 @@ def test_a_dead_login_pauses_with_its_queue_kept_and_the_next_one_lets_it_go_on(
     check = site.command("check", "--online")
     assert check.code == 1 and "LinkedIn says that the token is revoked" in check.out
     log_in(site, linkedin)
-    site.run("run", "--once", now=later + 16 * MINUTE)  # the one that met it rests as long as a probe
+    site.run("run", "--once", now=later + MINUTE)  # the one that met it too
     assert len({post.text for post in linkedin.posts}) == len(linkedin.posts) == 3
 
 

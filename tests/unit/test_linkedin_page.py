@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import unescape
 from html.parser import HTMLParser
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syndicate.channels.base import Payload, Shown
-from syndicate.channels.linkedin import page
+from syndicate.channels.linkedin import compose, page
 from syndicate.markdown import graphemes
 from tests.unit.test_linkedin_compose import HOSTILE, composed
 
@@ -133,3 +134,11 @@ def test_only_addresses_of_the_web_are_opened_or_loaded(url: str) -> None:
 def test_of_a_channel_without_looks_the_text_is_shown() -> None:
     found = Shown.plain("<b>\n&")
     assert (found.text, "&lt;b&gt;\n&amp;" in found.html) == ("<b>\n&", True)
+    assert "default-src 'none'" in found.html and 'name="viewport"' in found.html
+
+
+def test_where_nobody_said_who_posts_the_page_names_no_placeholder() -> None:
+    made = post()
+    named = made["body"].replace(json.loads(made["body"])["author"], compose.REHEARSAL_AUTHOR)
+    html = page.as_html({**made, "body": named})
+    assert "whoever is logged in" in html and "REHEARSAL" not in html

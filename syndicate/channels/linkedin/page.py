@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from syndicate.channels.base import Payload, Shown
 from syndicate.channels.linkedin import littletext
+from syndicate.channels.linkedin.compose import REHEARSAL_AUTHOR
 from syndicate.markdown import graphemes, utf16_len
 
 FOLD_LINES = 3  # before "…more", as seen; LinkedIn writes down neither
@@ -62,7 +63,7 @@ def as_html(payload: Payload) -> str:
     facts = [f"{utf16_len(body['commentary']):,} of {LIMIT:,} characters", *_picture_lines(payload)]
     return _PAGE.format(
         style=_STYLE,
-        author=escape(body["author"]),
+        author=escape(_author(body["author"])),
         text=_marked(first, tags) + more,
         card=_card(card, payload.get("picture") or {}),
         facts="".join(f'<li dir="auto">{escape(_printable(fact))}</li>' for fact in facts),
@@ -72,6 +73,10 @@ def as_html(payload: Payload) -> str:
 def _body(payload: Payload) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(payload["body"])
     return body
+
+
+def _author(urn: str) -> str:
+    return "whoever is logged in" if urn == REHEARSAL_AUTHOR else urn
 
 
 def _picture_lines(payload: Payload) -> Iterator[str]:

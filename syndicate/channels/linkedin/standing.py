@@ -49,18 +49,22 @@ class Standing:
         ends = self.refresh_until or self.expires_at
         return None if ends is None else max(0, (ends - now).days)
 
+    @property
+    def _unknown(self) -> str:
+        return "none" if self.way == "login" and not self.author else "nobody knows how long"
+
     def as_json(self, now: datetime) -> dict[str, Any]:
         return {**asdict(self), "days_left": self.days_left(now)}
 
     def lines(self, now: datetime) -> Iterator[tuple[str, str]]:
         """For people: name and value."""
-        yield "way", {"login": "logged in", "access_token": "linkedin.access_token", "by-hand": "by hand"}[self.way]
+        yield "way", {"login": "a login", "access_token": "linkedin.access_token", "by-hand": "by hand"}[self.way]
         if self.way == "by-hand":
             return
         yield "author", f"{self.name} ({self.author})" if self.name else self.author or "nobody yet"
         left = self.days_left(now)
         ends = self.refresh_until or self.expires_at
-        yield "login", f"{left} days left, until {ends:%Y-%m-%d %H:%M} UTC" if ends else "nobody knows how long"
+        yield "login", f"{left} days left, until {ends:%Y-%m-%d %H:%M} UTC" if ends else self._unknown
         if self.can or self.cannot:
             yield "can", ", ".join(self.can) or "nothing"
             yield "cannot", "; ".join(self.cannot)
