@@ -105,11 +105,12 @@ def backup(context: typer.Context, file: Annotated[Path, typer.Argument(metavar=
         raise UsageError(f"{file} exists: name a new file")
     if not file.absolute().parent.is_dir():
         raise UsageError(f"there is no folder {file.absolute().parent}: make it first")
-    store = session.ledger()
-    try:
-        store.backup(file)
-    finally:
-        store.close()
+    from syndicate.store.database import house
+
+    database = house(session.settings)
+    if database.version() is None:  # of any other version a copy may be made: it is what is wanted before an upgrade
+        raise UsageError(f"{database.where} is empty: there is nothing to copy")
+    database.backup(file)
     session.say(f"written: {file}")
     if session.json:
         session.document({"backup": str(file)})

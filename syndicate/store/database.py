@@ -197,10 +197,6 @@ class Store:
             await self.write(highwater.pause_as_older, mark, count, now)
             raise StoreError(f"the database {self.where} was replaced by an older copy of it: nothing is sent")
 
-    def backup(self, target: Path) -> None:
-        """Copy the database as it stands while others go on. Raises StoreError."""
-        self.house.backup(target)
-
     def check(self) -> list[str]:
         """Problems found by the database itself; empty is good."""
         return self.read_now(self.house.check)

@@ -617,6 +617,9 @@ def test_the_database_is_checked_backed_up_and_restored(newsroom: Make) -> None:
     with contextlib.closing(sqlite3.connect(site.folder / "var" / "syndicate.db")) as database, database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     assert "written by a newer syndicate (schema 9999)" in site.run("check", code=1).out
+    site.run("db", "backup", str(site.folder / "as-it-is.db"))  # before an upgrade a copy is wanted most
+    refused = site.run("db", "restore", str(site.folder / "as-it-is.db"), code=1)
+    assert "was made by a newer syndicate (schema 9999)" in refused.err
 
 
 def test_the_secret_is_for_its_owner_alone_and_no_token_is_ever_shown(newsroom: Make, linkedin: LinkedInDouble) -> None:

@@ -75,7 +75,7 @@ def test_several_processes_may_make_it_at_once(tmp_path: Path) -> None:
 def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     path = tmp_path / name / "syndicate.db"
     store = open_store(Sqlite(path), upgrade=True)
-    store.backup(tmp_path / "copy.db")
+    store.house.backup(tmp_path / "copy.db")
     store.close()
     assert version_of(path) == version_of(tmp_path / "copy.db") == HEAD
 
@@ -159,7 +159,7 @@ def test_a_backup_is_whole_while_others_write_and_can_be_restored(database: Data
     store = database.open()
     store.write_now(note, "before")
     copy = tmp_path / "copy.db"
-    store.backup(copy)
+    store.house.backup(copy)
     store.write_now(note, "after")
     store.close()
     kept = Sqlite(database.path).restore(copy, "replaced")
@@ -186,7 +186,7 @@ def test_a_backup_of_a_newer_program_is_not_restored(database: Database, tmp_pat
     """Else nothing could open what stands there then."""
     store = database.open()
     newer = tmp_path / "newer.db"
-    store.backup(newer)
+    store.house.backup(newer)
     with contextlib.closing(sqlite3.connect(newer)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     store.write_now(note, "kept")
@@ -205,11 +205,11 @@ def test_a_backup_that_fails_leaves_no_half_copy_and_names_the_file_that_was_to_
     resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, usual[1]))
     try:
         with pytest.raises(StoreError, match=r"the database .*copy\.db cannot"):
-            store.backup(copy)
+            store.house.backup(copy)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, usual)
     assert not copy.exists()
-    store.backup(copy)
+    store.house.backup(copy)
 
 
 def test_what_is_no_database_is_said_of_the_file_that_is_none(tmp_path: Path) -> None:
