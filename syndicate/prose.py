@@ -9,6 +9,9 @@ from itertools import islice
 
 ELLIPSIS = "…"
 
+TURNS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+"""For `str.translate`: without what turns the text after it around, unclosed; emoji keep their joiners."""
+
 _CLUSTER_CAP = 64  # code points; only a piled-up "zalgo" letter or a hostile file has more (stream-safe text: 31)
 _ZWJ = "\u200d"
 _JOINED_ABOVE = frozenset("\u200c\u200d") | {chr(c) for c in range(0x1F3FB, 0x1F400)}  # joiners, skin tones

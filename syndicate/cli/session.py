@@ -205,7 +205,9 @@ def _cell(value: Any, settings: Settings) -> str:
         return ""
     if isinstance(value, datetime):
         return f"{value.astimezone(settings.site.zone):%Y-%m-%d %H:%M}"
-    return " ".join(str(value).split())
+    from syndicate.prose import TURNS
+
+    return " ".join(str(value).split()).translate(TURNS)
 
 
 def one_of(value: str | None, allowed: Iterable[str], what: str) -> None:

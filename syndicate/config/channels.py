@@ -11,7 +11,7 @@ from datetime import time, timedelta
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from syndicate.config import rules
 from syndicate.config.fields import Base, Count, Duration, Flag, OptionalHours, Page, SecretText, Slots, Table
@@ -125,7 +125,7 @@ class LinkedInSettings(PacedSettings):
 class WebhookSettings(ListedSettings):
     """`[[webhooks]]`: one address that is told."""
 
-    url: Page
+    url: Page = Field(repr=False)  # its query may be a secret
     secret: SecretText = Secret()
 
     _url = field_validator("url")(rules.not_empty)

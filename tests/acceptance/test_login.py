@@ -268,12 +268,13 @@ def test_no_secret_stands_in_what_is_said_or_kept(site: Newsroom, linkedin: Link
 def test_by_hand_the_delivery_shows_text_and_card_and_takes_the_address(newsroom: Make) -> None:
     site = newsroom(linkedin={"live": True, **make.NO_PACE})
     site.run("run", "--once")
-    site.write(1)
+    site.write(1, title=f"{make.title(1)} \u202eturned")
     site.run("run", "--once")
     (row,) = site.deliveries("linkedin")
     assert f"deliveries show {row['id']}" in row["error"]
     shown = site.run("deliveries", "show", str(row["id"])).out
     assert make.title(1) in shown and "https://courier.example/" in shown
+    assert "\u202e" not in shown + site.run("deliveries").out, "a title turns no line of a terminal around"
     there = "https://www.linkedin.com/feed/update/urn:li:share:77/"
     site.run("deliveries", "resolve", str(row["id"]), "--sent", there)
     assert [(one["state"], one["url"]) for one in site.deliveries("linkedin")] == [("sent", there)]

@@ -673,6 +673,12 @@ def test_no_secret_of_the_settings_shows_in_any_form(folder, text):
     assert any(PLANTED in secret.reveal() for secret in secrets_of(found))
 
 
+def test_a_webhooks_address_which_may_hold_a_secret_is_in_no_repr(folder):
+    found = settings(folder, LEAST + f'[[webhooks]]\nname = "h"\nurl = "https://a.test/?key={PLANTED}"\n')
+    assert PLANTED in found.webhooks[0].url
+    assert PLANTED not in repr(found) + str(found)
+
+
 @pytest.mark.parametrize("text", SECRET_KEYS.values(), ids=SECRET_KEYS)
 @pytest.mark.parametrize("value", ["[{!r}]", "{{ value = {!r} }}", "{{ env = {!r}, file = 'x' }}"])
 def test_no_misplaced_secret_shows_in_a_problem(folder, text, value):

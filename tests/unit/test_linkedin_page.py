@@ -142,3 +142,10 @@ def test_where_nobody_said_who_posts_the_page_names_no_placeholder() -> None:
     named = made["body"].replace(json.loads(made["body"])["author"], compose.REHEARSAL_AUTHOR)
     html = page.as_html({**made, "body": named})
     assert "whoever is logged in" in html and "REHEARSAL" not in html
+
+
+def test_in_a_terminal_a_family_stays_one_and_nothing_is_turned_around() -> None:
+    found = page.as_text(post({"url": "https://e.org/x.png", "alt": f"\u202e{FAMILY}\x1b"}, title=FAMILY))
+    card = found[found.index("[ ") :]
+    assert card.startswith(f"[ {FAMILY}\n") and f"see it as: {FAMILY} ]" in card
+    assert not {"\u202e", "\x1b"} & set(found)

@@ -17,6 +17,7 @@ from syndicate.channels.base import Announcement, Payload
 from syndicate.channels.linkedin import littletext
 from syndicate.errors import ConfigError, Problem
 from syndicate.markdown import graphemes, sentences, summary, utf16_len
+from syndicate.prose import TURNS
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -32,7 +33,6 @@ ALT_LIMIT = 4000
 DESCRIPTION_LIMIT = 4000  # refused somewhere above 4,084
 HEADLINE_LIMIT = 200  # of a title that stands in for it: above the fold
 
-_TURNS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # unclosed they turn what comes after; emoji keep their joiners
 _BLANK_LINES = re.compile(r"\n{3,}")
 _LINE_ENDS = re.compile(r"\r\n?|[\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _LAST_BLANK = re.compile(r"\s(?=\S*$)")
@@ -240,7 +240,7 @@ def _line(text: str) -> str:
 
 def _lines(text: str) -> str:
     """Plain text: line ends as LinkedIn knows them, one empty line at most in a row, control characters gone."""
-    text = _TURNS.sub("", _LINE_ENDS.sub("\n", text).replace("\t", " "))
+    text = _LINE_ENDS.sub("\n", text).replace("\t", " ").translate(TURNS)
     if not text.isprintable():
         text = "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cs"))
     lines = "\n".join(line.rstrip() for line in text.split("\n"))
