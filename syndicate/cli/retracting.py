@@ -85,7 +85,8 @@ def _where(post: Standing) -> str:
 
 
 def _stays(post: Standing, why: str) -> str:
-    return f"{post.channel}: the post stays, {why}: delete it there: {_where(post)}"
+    there = f": delete it there: {post.url}" if post.url else f": {_where(post)}"
+    return f"{post.channel}: the post stays, {why}{there}"
 
 
 def _show(

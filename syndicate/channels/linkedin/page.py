@@ -16,13 +16,12 @@ from urllib.parse import urlsplit
 
 from syndicate.channels.base import Payload, Shown
 from syndicate.channels.linkedin import littletext
-from syndicate.channels.linkedin.compose import REHEARSAL_AUTHOR
+from syndicate.channels.linkedin.compose import COMMENTARY_LIMIT, REHEARSAL_AUTHOR
 from syndicate.markdown import graphemes, utf16_len
 from syndicate.prose import TURNS
 
 FOLD_LINES = 3  # before "…more", as seen; LinkedIn writes down neither
 FOLD_CHARACTERS = 210
-LIMIT = 3000
 _MARKED = re.compile(r"(?<!\S)#(\w+)|https?://[^\s<>\"]+")
 _LAST_BLANK = re.compile(r"\s(?=\S*$)")
 
@@ -62,7 +61,7 @@ def as_html(payload: Payload) -> str:
     tags = littletext.tagged(body["commentary"])
     below = _marked(rest.lstrip(" ").removeprefix("\n"), tags)
     more = f"<details><summary>…more</summary>{below}</details>" if rest else ""
-    facts = [f"{utf16_len(body['commentary']):,} of {LIMIT:,} characters", *_picture_lines(payload)]
+    facts = [f"{utf16_len(body['commentary']):,} of {COMMENTARY_LIMIT:,} characters", *_picture_lines(payload)]
     return _PAGE.format(
         style=_STYLE,
         author=escape(_author(body["author"])),
