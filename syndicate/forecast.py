@@ -58,7 +58,9 @@ def forecast(
 
 def _paused(rows: Iterable[Row], standing: dict[str, str], *keys: str) -> Iterator[Row]:
     """The same rows, each with the pauses it waits for as well."""
-    because = "; ".join(f"paused: {standing[key]}" for key in (pauses.EVERYTHING, *keys) if key in standing)
+    because = "; ".join(
+        f"paused: {standing[key]}" for key in (pauses.EVERYTHING, pauses.CLOCK, *keys) if key in standing
+    )
     for row in rows:
         yield replace(row, reason=f"{because}; {row.reason}") if because else row
 
@@ -88,7 +90,10 @@ def _public(connection: Connection, channel: str, pace: Pacing, now: datetime, u
                 chosen.append(_row(candidate, channel, "planned", decision.planned_for, decision.reason))
                 past = _after(past, candidate, moment, pace)
             else:
-                others[candidate.delivery] = (candidate, decision.choice.value, decision.reason)
+                reason = decision.reason
+                if decision.choice is Choice.EXPIRE and candidate.delivery in others:
+                    reason = f"{others[candidate.delivery][2]}; then {reason}"  # what it waited for in vain
+                others[candidate.delivery] = (candidate, decision.choice.value, reason)
                 if decision.choice is not Choice.EXPIRE and decision.choice is not Choice.CANCEL:
                     left.append(candidate)
                     again += [decision.again] if decision.again else []

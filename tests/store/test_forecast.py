@@ -120,6 +120,16 @@ async def test_what_waits_for_a_person_waits_in_the_forecast_too_and_costs_no_ti
     assert all(row.reason.startswith("approve:") for row in rows)
 
 
+async def test_who_grows_too_old_is_told_what_he_waited_for(make_room: Make) -> None:
+    room = with_pace(make_room, "slots", approve=True)
+    await room.scan()
+    room.write("a.md")
+    await room.scan(HOUR)
+    assert [(row.state, row.reason) for row in foresee(room, 7)] == [
+        ("expired", "approve: waits for a person's approval; then max-age: waited longer than 2d for its turn")
+    ]
+
+
 async def test_one_that_is_planned_already_goes_first_and_sets_the_pace(room: Room) -> None:
     room.write("a.md")
     await room.look()
@@ -130,10 +140,11 @@ async def test_one_that_is_planned_already_goes_first_and_sets_the_pace(room: Ro
     assert rows["b"].planned_for == room.now + 2 * HOUR
 
 
-async def test_a_pause_is_told_with_each_row(room: Room) -> None:
+@pytest.mark.parametrize("key", ["linkedin", pauses.EVERYTHING, pauses.CLOCK])
+async def test_a_pause_is_told_with_each_row(room: Room, key: str) -> None:
     room.write("a.md")
     await room.scan()
-    room.store.write_now(pauses.pause, "linkedin", "holiday", room.now)
+    room.store.write_now(pauses.pause, key, "holiday", room.now)
     assert on(foresee(room))["a"].reason.startswith("paused: holiday; ")
 
 
