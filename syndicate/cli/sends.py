@@ -100,7 +100,8 @@ async def _tell(session: Session, app: App, ids: Sequence[int], at: datetime | N
     for row in rows:
         session.result(_line(row, session))
     for name, reason in _stopped(await app.store.read(pauses.standing), rows).items():
-        session.say(f"paused: {name}: {reason}; what waits goes out after `syndicate resume`")
+        after = "" if "`syndicate resume" in reason else "; what waits goes out after `syndicate resume`"
+        session.say(f"paused: {name}: {reason}{after}")
     waiting = ("planned",) if at is not None else ()
     return 0 if all(_is_done(row, waiting) for row in rows) else 1
 
