@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Collection, Iterator
 from html import escape
 from itertools import islice
@@ -18,7 +17,6 @@ from syndicate.channels.base import Payload, Shown
 from syndicate.channels.linkedin import littletext
 from syndicate.channels.linkedin.compose import COMMENTARY_LIMIT, REHEARSAL_AUTHOR
 from syndicate.markdown import graphemes, utf16_len
-from syndicate.prose import TURNS
 
 FOLD_LINES = 3  # before "…more", as seen; LinkedIn writes down neither
 FOLD_CHARACTERS = 210
@@ -140,8 +138,7 @@ def _domain(url: str) -> str:
 
 
 def _printable(text: str) -> str:
-    kept = "".join(c for c in text if c.isprintable() or unicodedata.category(c) == "Cf")  # joiners make one of many
-    return kept.translate(TURNS)
+    return "".join(c for c in text if c.isprintable() or c in "\u200c\u200d")  # joiners make one emoji of many
 
 
 _STYLE = """
