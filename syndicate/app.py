@@ -72,9 +72,9 @@ def secret(settings: Settings) -> bytes:
 async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator[App]:
     """Everything, connected; `what` names this process in the ledger ("run", "send"). Raises SyndicateError.
 
-    A `worker` never upgrades a database: the `run` that it helps does.
+    A `worker` never makes or upgrades a database: the `run` that it helps does.
     """
-    store = await asyncio.to_thread(open_ledger, settings, upgrade=what != WORKER)
+    store = await asyncio.to_thread(open_ledger, settings, upgrade=what != WORKER, may_fill=what != WORKER)
     key = await asyncio.to_thread(secret, settings)
     chance = system_chance()
     fetcher = make_fetcher(settings, clock, chance)

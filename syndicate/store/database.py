@@ -36,6 +36,9 @@ READERS = 4
 PAUSES = (0.05, 0.2, 0.8, 2.0, 5.0)
 """Seconds before each repeat of what failed for a passing reason: a server that restarts is back within them."""
 
+TROUBLE_STANDS = 20.0
+"""Seconds after a failed write in which one that succeeds says nothing: small ones still fit on a disk that is full."""
+
 
 class House(Protocol):
     """One database of some kind: what the store must know of that kind, and nothing of what is kept there."""
@@ -95,7 +98,9 @@ class Store:
         self.folder = house.folder
         self.high_water = highwater.HighWater(house.folder / "high-water")
         self.trouble: str | None = None
-        """Why nothing can be written, from a write that failed until one succeeds."""
+        """Why nothing can be written, from a write that failed until one succeeds that long after the last failure."""
+        self.trouble_stands = TROUBLE_STANDS
+        self._failed_at = 0.0
         self.kept: str | None = None
         """The copy that was made before its tables were changed just now."""
         self._sleep = sleep
@@ -114,10 +119,14 @@ class Store:
         try:
             answer = self._repeated(lambda: self._written(lambda connection: fn(connection, *args, **kwargs)))
         except StoreError as error:
-            self.trouble = str(error)
+            self._failed(str(error))
             raise
-        self.trouble = None
+        if self.trouble and time.monotonic() - self._failed_at >= self.trouble_stands:
+            self.trouble = None
         return answer
+
+    def _failed(self, why: str) -> None:
+        self.trouble, self._failed_at = why, time.monotonic()
 
     def read_now(self, fn: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn` on a connection that cannot write. Raises StoreError."""
@@ -191,7 +200,7 @@ class Store:
         try:
             mark = await asyncio.to_thread(self.high_water.raise_to, self._ledger, count)
         except OSError as error:
-            self.trouble = f"cannot write {self.high_water.path}: {error.strerror}; nothing is sent"
+            self._failed(f"cannot write {self.high_water.path}: {error.strerror}; nothing is sent")
             raise StoreError(self.trouble) from error
         if mark >= count and await self.read(highwater.is_older, mark, count):
             await self.write(highwater.pause_as_older, mark, count, now)
@@ -230,13 +239,13 @@ def house(settings: Settings) -> House:
     return house_of(settings.database.url.reveal(), settings.data)
 
 
-def open_ledger(settings: Settings, *, upgrade: bool = False, told: bool = False) -> Store:
+def open_ledger(settings: Settings, *, upgrade: bool = False, told: bool = False, may_fill: bool = True) -> Store:
     """Open the database that a configuration names. Raises StoreError."""
-    return open_store(house(settings), upgrade=upgrade, told=told)
+    return open_store(house(settings), upgrade=upgrade, told=told, may_fill=may_fill)
 
 
-def open_store(house: House, *, upgrade: bool, told: bool = False) -> Store:
-    """Open a database; an empty one is filled, an older one upgraded (after a backup) if `upgrade`.
+def open_store(house: House, *, upgrade: bool, told: bool = False, may_fill: bool = True) -> Store:
+    """Open a database; an empty one is filled if it `may`, an older one upgraded (after a backup) if `upgrade`.
 
     One that others share is upgraded only where a person `told` so.
 
@@ -249,6 +258,8 @@ def open_store(house: House, *, upgrade: bool, told: bool = False) -> Store:
     found = house.version()
     if found == HEAD:
         return Store(house)
+    if found is None and not may_fill:
+        raise StoreError(f"{house.where} is empty: start `syndicate run` first, or name another one in database.url")
     if found is None:
         return _with_tables(house, _fill)
     from syndicate.store import migrate  # loads the migration tool

@@ -664,3 +664,8 @@ def test_once_and_now_are_told_in_json(town: Newsroom) -> None:
     assert until(lambda: is_moment(town.articles()["001-walk.md"]["first_seen"]), "a moment", 1)
     seen = datetime.fromisoformat(town.articles()["001-walk.md"]["first_seen"])
     assert abs(seen - FRIDAY) < timedelta(seconds=30)  # --now shifts every clock
+
+
+def test_a_worker_makes_no_database(tmp_path: Path) -> None:
+    site = Newsroom(tmp_path / "site")
+    assert "is empty: start `syndicate run` first" in site.run("worker", code=1).err

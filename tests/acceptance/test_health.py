@@ -87,7 +87,7 @@ def test_a_full_disk_is_red_and_heals_by_itself(newsroom: Make) -> None:
         assert make.http(f"http://127.0.0.1:{site.port}/readyz")[0] == 503
         assert healthz(site)[1]["problems"] == 1
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
-        until(lambda: healthz(site)[1]["ok"], "it healed", 15)
+        until(lambda: healthz(site)[1]["ok"], "it healed", 45)
         until(lambda: site.articles().get("001-walk.md", {}).get("state") == "ready", "nothing was lost", 15)
         assert daemon.terminate() == 0
 

@@ -146,6 +146,7 @@ def test_one_that_may_not_be_written_is_said_so_until_it_may(postgres: Postgres,
     with pytest.raises(StoreError, match="is read-only: name the server that may be written"):
         store.write_now(note, "no")
     assert "read-only" in str(store.trouble)
+    store.trouble_stands = 0
     assert "no" not in noted(store)
     postgres.say(f"ALTER DATABASE {name} RESET default_transaction_read_only")
     postgres.cut(name)
@@ -265,6 +266,7 @@ def test_a_commit_whose_answer_was_lost_is_not_repeated(postgres: Postgres, data
         postgres.say("DROP FUNCTION dies CASCADE", name)
     assert job.runs == 1
     assert "lost" in str(store.trouble)
+    store.trouble_stands = 0
     store.write_now(note, "later")
     assert store.trouble is None
 
