@@ -133,7 +133,7 @@ def hours(text: str) -> Hours | None:
 
 def web_address(text: str) -> str:
     """Read an absolute http(s) address (RFC 3986 section 3), as it is."""
-    seen = shown(re.sub(r"//[^/]*@", f"//{STARS}@", text))
+    seen = shown(re.sub(r"\?.+", f"?{STARS}", re.sub(r"//[^/]*@", f"//{STARS}@", text), flags=re.DOTALL))
     if re.search(r"[\s\x00-\x1f\x7f<>\"\\]", text):
         raise ValueError(f"{seen} is not a web address: it holds a space or another character that cannot be there")
     try:

@@ -297,6 +297,11 @@ MISTAKES = [
     ("[nonsense]", "nonsense", "is not a known key"),
     ('[site]\nurl = "news.test"', "site.url", "write it in full"),
     ('[site]\nurl = "ftp://news.test"', "site.url", "write it in full"),
+    (
+        '[[webhooks]]\nname = "p"\nurl = "htps://h.test/?key=hidden"',
+        "webhooks.0.url",
+        '"htps://h.test/?********" is not',
+    ),
     ('[site]\nurl = "https://news.test/?x=1"', "site.url", "? or #"),
     ('[site]\nurl = "https://news.test/a b"', "site.url", "space"),
     ('[site]\nurl = "https://[news.test"', "site.url", "is not a web address"),
