@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from syndicate.errors import StoreError, UsageError
+from syndicate.store.copies import unused, whole
 from syndicate.store.schema import APPLICATION_ID, metadata
 
 try:
@@ -158,12 +159,8 @@ class Postgres:
         """A server's copies are its owner's business: an upgrade of his database is never done unasked."""
 
     def backup(self, target: Path) -> None:
-        try:
-            with self._tools("pg_dump") as call:
-                call("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={target}", self._address())
-        except BaseException:
-            target.unlink(missing_ok=True)  # half a copy would be taken for one
-            raise
+        with whole(target), self._tools("pg_dump") as call:
+            call("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={target}", self._address())
 
     def restore(self, backup: Path, kept: str) -> str | None:
         """All or nothing: one transaction drops our tables and makes those of the copy."""
@@ -173,7 +170,7 @@ class Postgres:
                 raise StoreError(f"{backup} is no backup of a syndicate database")
             former = None
             if self.version() is not None:
-                former = self.folder / f"{self._url.database}.{kept}.dump"
+                former = unused(self.folder / f"{self._url.database}.{kept}.dump")
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self.backup(former)
             tables = call("pg_restore", "--no-owner", "--no-privileges", "--file=-", str(backup))

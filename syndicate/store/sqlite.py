@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from syndicate.errors import StoreError
+from syndicate.store.copies import unused, whole
 from syndicate.store.schema import APPLICATION_ID, HEAD
 
 BUSY_MS = 30_000
@@ -159,18 +160,15 @@ class Sqlite:
 
     def backup(self, target: Path) -> None:
         """SQLite's online backup API."""
-        try:
-            with (
-                _sentences(self.path),
-                contextlib.closing(sqlite3.connect(_read_only(self.path), uri=True)) as source,
-                contextlib.closing(source.execute("PRAGMA schema_version")),  # what cannot be read shows here
-                _sentences(target),
-                contextlib.closing(sqlite3.connect(target)) as copy,
-            ):
-                source.backup(copy)
-        except BaseException:
-            target.unlink(missing_ok=True)  # half a copy would be taken for one
-            raise
+        with (
+            whole(target),
+            _sentences(self.path),
+            contextlib.closing(sqlite3.connect(_read_only(self.path), uri=True)) as source,
+            contextlib.closing(source.execute("PRAGMA schema_version")),  # what cannot be read shows here
+            _sentences(target),
+            contextlib.closing(sqlite3.connect(target)) as copy,
+        ):
+            source.backup(copy)
 
     def restore(self, backup: Path, kept: str) -> str | None:
         try:
@@ -184,7 +182,7 @@ class Sqlite:
         self.folder.mkdir(parents=True, exist_ok=True)
         former = None
         if self.path.exists() and self.path.stat().st_size:
-            former = self.path.with_suffix(f".{kept}.db")
+            former = unused(self.path.with_suffix(f".{kept}.db"))
             self.backup(former)
         self._take(backup)
         return str(former) if former else None
@@ -223,15 +221,6 @@ def version_of(path: Path) -> str | None:
             raise StoreError(f"{path} is a database of another program: name another one in database.url")
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         return str(row[0]) if row else None
-
-
-def unused(path: Path) -> Path:
-    """That path, or the next free one: an earlier backup is not written over."""
-    count, free = 1, path
-    while free.exists():
-        count += 1
-        free = path.with_stem(f"{path.stem}-{count}")
-    return free
 
 
 _MEANINGS = (

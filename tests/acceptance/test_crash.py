@@ -65,7 +65,10 @@ def settle_quarantined(site: Newsroom, world: LinkedInDouble, now: datetime) -> 
             else:
                 permalink = f"https://www.linkedin.com/feed/update/{there.urn}/"
                 site.run("deliveries", "resolve", str(row["id"]), "--sent", permalink, now=now)
-    if settled:
+    mailings = [row for row in site.deliveries("email") if (row["people"] or {}).get("unknown")]
+    for row in mailings:
+        site.run("deliveries", "retry", str(row["id"]), now=now)
+    if settled or mailings:
         site.run("run", "--once", now=now + timedelta(minutes=1))
     return settled
 

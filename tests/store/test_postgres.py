@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -422,7 +423,10 @@ def test_a_backup_can_be_put_back_and_what_stood_there_is_kept(
     assert "after" not in noted(store)
     store.close()
     [kept] = (tmp_path / "var").glob("*.replaced-*.dump")
-    assert command("db", "restore", str(kept)).returncode == 0
+    at = datetime.strptime(kept.stem.rpartition("-")[2], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    assert (
+        command("--now", at.isoformat(), "db", "restore", str(kept)).returncode == 0
+    )  # in the very second of the first
     store = opened(bare, tmp_path / "var")
     assert {"before", "after"} <= noted(store)
     assert store.check() == []
@@ -446,8 +450,9 @@ def test_what_is_no_backup_changes_nothing(
 
 @pytest.mark.parametrize("words", [("db", "backup", "copy.dump"), ("db", "restore", "syndicate.toml")])
 def test_without_the_servers_programs_the_line_to_type_is_told(
-    command: Callable[..., subprocess.CompletedProcess[str]], words: tuple[str, ...]
+    command: Callable[..., subprocess.CompletedProcess[str]], bare: str, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
+    opened(bare, tmp_path / "var").close()
     done = command(*words, tools=False)
     assert done.returncode == 2
     assert "pg_dump --format=custom --file=" in done.stderr

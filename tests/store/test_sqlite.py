@@ -18,9 +18,10 @@ import pytest
 from sqlalchemy import Connection, text
 
 from syndicate.errors import StoreError
+from syndicate.store.copies import unused
 from syndicate.store.database import Store, open_store
 from syndicate.store.schema import HEAD
-from syndicate.store.sqlite import LARGE_LOG, PRAGMAS, READERS_PRAGMAS, Sqlite, affected, unused, version_of
+from syndicate.store.sqlite import LARGE_LOG, PRAGMAS, READERS_PRAGMAS, Sqlite, affected, version_of
 from tests.store.conftest import Database
 from tests.store.rows import put_articles
 from tests.store.test_database import note, noted
