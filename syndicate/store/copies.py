@@ -6,6 +6,9 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from syndicate.errors import StoreError
+from syndicate.store.schema import HEAD
+
 
 def unused(path: Path) -> Path:
     """That path, or the next free one: an earlier copy is not written over, nor one that is being restored."""
@@ -14,6 +17,12 @@ def unused(path: Path) -> Path:
         count += 1
         free = path.with_stem(f"{path.stem}-{count}")
     return free
+
+
+def refuse_newer(backup: Path, found: str) -> None:
+    """Asked before anything is put in its place: this program could not open it. Raises StoreError."""
+    if found > HEAD:
+        raise StoreError(f"{backup} was made by a newer syndicate (schema {found}): install that version or newer")
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -21,7 +22,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from syndicate.errors import StoreError, UsageError
-from syndicate.store.copies import unused, whole
+from syndicate.store.copies import refuse_newer, unused, whole
 from syndicate.store.schema import APPLICATION_ID, metadata
 
 try:
@@ -56,6 +57,8 @@ WIRE = {  # libpq's: a server that is gone without a word is noticed in seconds
 _BROKEN = {"57P01", "57P02", "57P03", "57P05", "25P03"}  # shut down, crashed, starting; idle too long
 _BEHIND_ANOTHER = {"40001", "40P01", "55P03"}  # not serialisable, deadlock, lock not to be had
 _TAKEN = "23505"  # somebody inserted the same key first; the second run sees his row
+
+_STEP = re.compile(r"^(?:COPY .*\n|INSERT INTO .*\(')(\w+)", re.MULTILINE)  # the one row of alembic_version, dumped
 
 
 class Postgres:
@@ -165,9 +168,14 @@ class Postgres:
     def restore(self, backup: Path, kept: str) -> str | None:
         """All or nothing: one transaction drops our tables and makes those of the copy."""
         with self._tools("pg_dump", "pg_restore", "psql") as call:
-            listed = call("pg_restore", "--list", str(backup), failing=f"{backup} is no backup of a syndicate database")
+            no_backup = f"{backup} is no backup of a syndicate database"
+            listed = call("pg_restore", "--list", str(backup), failing=no_backup)
             if not all(f" {name} " in listed for name in ("alembic_version", "settings", "deliveries", "letters")):
-                raise StoreError(f"{backup} is no backup of a syndicate database")
+                raise StoreError(no_backup)
+            step = call("pg_restore", "--data-only", "--table=alembic_version", "--file=-", str(backup))
+            if (found := _STEP.search(step)) is None:
+                raise StoreError(no_backup)
+            refuse_newer(backup, found[1])
             former = None
             if self.version() is not None:
                 former = unused(self.folder / f"{self._url.database}.{kept}.dump")

@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from syndicate.errors import StoreError
-from syndicate.store.copies import unused, whole
+from syndicate.store.copies import refuse_newer, unused, whole
 from syndicate.store.schema import APPLICATION_ID, HEAD
 
 BUSY_MS = 30_000
@@ -177,8 +177,7 @@ class Sqlite:
             raise StoreError(f"{backup} is no backup of a syndicate database, or cannot be read") from error
         if found is None:
             raise StoreError(f"{backup} is no backup of a syndicate database")
-        if found > HEAD:
-            raise StoreError(f"{backup} was made by a newer syndicate (schema {found}): install that version or newer")
+        refuse_newer(backup, found)
         self.folder.mkdir(parents=True, exist_ok=True)
         former = None
         if self.path.exists() and self.path.stat().st_size:
