@@ -10,15 +10,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, true, update
 
 from syndicate.article import Article
-from syndicate.delivery import Claim, DeliveryState, Receipt, Settlement, trips
+from syndicate.delivery import QUARANTINE, Claim, DeliveryState, Receipt, Settlement, trips
 from syndicate.pacing import EDITED, Past
 from syndicate.store import articles as catalogue
 from syndicate.store import checks, highwater, ledger, pauses
 from syndicate.store.database import AnyRow
 from syndicate.store.pauses import Gate
 from syndicate.store.schema import articles, attempts, channels, deliveries
-
-QUARANTINE = 3  # crashes on one row
 
 
 def claim_one(
