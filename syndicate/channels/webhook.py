@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from syndicate.channels.base import Announcement, Payload, Receipt, Shown, said
 from syndicate.errors import DeliveryError, Refused, Unavailable
 from syndicate.fetch import Answer, Fetcher, retry_after
-from syndicate.prose import summary
+from syndicate.prose import grapheme_count, summary
 
 if TYPE_CHECKING:
     from syndicate.article import Article
@@ -184,7 +184,7 @@ def _body(document: dict[str, Any]) -> str:
     text = json.dumps(document, ensure_ascii=False)
     for holder, name in [*parts, (data, "subtitle"), (data, "title")]:
         while len(text.encode()) > BODY_LIMIT and holder.get(name):
-            room = len(holder[name]) // 2
+            room = grapheme_count(holder[name]) // 2  # fewer in any case: one emoji may be eleven characters
             holder[name] = summary(holder[name], room) if room > 10 else ""
             text = json.dumps(document, ensure_ascii=False)
     return text

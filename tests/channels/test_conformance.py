@@ -31,6 +31,7 @@ HOSTILE = {
     "signs": {"title": "()[]{}<>@|\\~_*#", "cta": 'Buy <b>now</b> & "here" (@all)', "tags": ("c#", "<script>")},
     "long": {"title": "word " * 2_000, "description": "Sentence one. " * 2_000, "tags": ("t" * 500,) * 100},
     "wide": {"title": "🎉" * 5_000, "description": "👩‍👩‍👧‍👦 שלום العربية " * 500, "cta": "漢" * 10_000},
+    "joined": {"title": "👩‍👩‍👧‍👦" * 3_000, "description": "👩‍👩‍👧‍👦" * 3_000},
     "lines": {"title": "a\u2028b\u2029c\x85d\x0be", "description": "a\r\nb\x00c\x1b[31m", "subtitle": "\u202eevil"},
     "halves": {"title": "half \ud800 a character", "description": "\udfff"},
 }
