@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from paint import picture
 from rich.console import Console
 from rich.text import Text
 from stage import ROOT, Stage, Trouble, accepted, double
@@ -33,6 +34,7 @@ FRIDAY = datetime(2026, 3, 6, 9, tzinfo=UTC)  # the moment for which the sample 
 EARLY = timedelta(minutes=90)  # the files come in that long before the slots of nine o'clock
 SHOWN = 6  # lines of a kind
 GMAIL_CLIPS_AT = 102  # KB of HTML; Gmail hides what is longer behind a link
+SITE = "https://harbourlamp.example/"
 READERS = ("ada@readers.example", "bo@readers.example", "cleo@readers.example")
 
 
@@ -227,9 +229,21 @@ def mail(stage: Stage, now: datetime, catalogue: list[dict[str, Any]]) -> None:
     head(5, "Mail", f"{count(len(editions), 'edition')}: {count(cards, 'card')}, {count(headlines, 'headline')}, "
                     f"{count(people, 'person', 'people')}, {size}")  # fmt: skip
     say(f"Subject: {message['Subject']}")
-    (stage.home / "edition.html").write_text(page, "utf-8")
+    (stage.home / "edition.html").write_text(drawn := illustrated(page, stage.home), "utf-8")
+    if drawn != page:
+        say("In the page below its pictures are drawn: the site of the samples is not on the web.")
     show_path(letters[0])
     show_path(stage.home / "edition.html")
+
+
+def illustrated(page: str, folder: Path) -> str:
+    """The page with pictures drawn in place of those of the samples, whose site is not on the web."""
+    for number, address in enumerate(sorted(set(re.findall(rf'src="({re.escape(SITE)}[^"]+)"', page)))):
+        file = folder / "images" / f"{number}.svg"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(picture(number), "utf-8")
+        page = page.replace(f'src="{address}"', f'src="images/{number}.svg"')
+    return page
 
 
 # --- 6 crash ---------------------------------------------------------------------------------------------------------

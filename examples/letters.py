@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from paint import picture
+
 from syndicate.article import Article, Manuscript, State
 from syndicate.config import DigestSettings, EmailSettings, Site
 from syndicate.edition import Contents
@@ -127,26 +129,8 @@ def samples() -> dict[str, Rendered]:
     }
 
 
-PAINT = ["#27496d", "#c26a3d", "#4c7a5a", "#8a5a83", "#b58b2a", "#3f7f8c", "#7b4b3a", "#5a6f9c"]
-
-
-def picture(url: str) -> str:
-    """A harbour by somebody who cannot draw."""
-    number = int(urlsplit(url).path.strip("/").partition(".")[0])
-    sky, sea = PAINT[number % 8], PAINT[(number + 3) % 8]
-    waves = "".join(
-        f'<path d="M0 {560 + 60 * n} q100 -{30 + 5 * n} 200 0 t200 0 t200 0 t200 0 t200 0 t200 0 t200 0 t200 0" '
-        f'fill="none" stroke="#fff" stroke-opacity="{0.5 - 0.08 * n}" stroke-width="8"/>'
-        for n in range(5)
-    )
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" width="1600" height="900" viewBox="0 0 1600 900">'
-        f'<rect width="1600" height="900" fill="{sky}"/>'
-        f'<circle cx="{300 + number * 130 % 1000}" cy="260" r="120" fill="#ffe3b0" fill-opacity=".9"/>'
-        f'<rect y="520" width="1600" height="380" fill="{sea}"/>'
-        f'<path d="M{700 + number * 40 % 300} 500 l260 0 l-50 80 l-170 0 z M{820 + number * 40 % 300} 490 l0 -240 l110 200 z" '
-        f'fill="#fff" fill-opacity=".92"/>{waves}</svg>'
-    )
+def number_of(url: str) -> int:
+    return int(urlsplit(url).path.strip("/").partition(".")[0])
 
 
 def photograph(out: Path, chromium: str) -> None:
@@ -164,7 +148,7 @@ def photograph(out: Path, chromium: str) -> None:
             page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
             page.route(
                 "https://images.example.org/**",
-                lambda route: route.fulfill(body=picture(route.request.url), content_type="image/svg+xml"),
+                lambda route: route.fulfill(body=picture(number_of(route.request.url)), content_type="image/svg+xml"),
             )
             for file in sorted(out.glob("*.html")):
                 page.goto(file.resolve().as_uri())
