@@ -60,14 +60,6 @@ def counts_of(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str,
     return told | _count(connection, [row.id for row in rows if row.people is None])
 
 
-def in_doubt(connection: Connection) -> dict[int, int]:
-    """Mailings with letters of which nobody knows whether they arrived, and how many: a person must look."""
-    d = deliveries.c
-    query = select(d.id).where(d.id.in_(_hot_ids()), d.state.in_(["claimed", "sent", "failed"])).order_by(d.id)
-    people = counts_of(connection, list(connection.scalars(query)))
-    return {delivery: states["unknown"] for delivery, states in sorted(people.items()) if states.get("unknown")}
-
-
 def note(connection: Connection, delivery: int, people: Mapping[str, int] | None) -> None:
     """Write what an ended mailing's letters came to; None: it is open again."""
     _lock_sum(connection)

@@ -109,7 +109,6 @@ EVERY_PASS: dict[str, Callable[[Store], object]] = {
     "letters that may move": lambda s: s.read_now(retention.is_ripe, NOON),
     "move letters": lambda s: s.write_now(retention.fold, NOON),
     "letters by state": lambda s: s.read_now(letters.counts),
-    "letters in doubt": lambda s: s.read_now(retention.in_doubt),
     "one person's letters": lambda s: s.read_now(retention.of_person, 1),
     "one person's tries": lambda s: s.read_now(lambda c: list(retention.tries_of(c, 1))),
     "scrub a person": lambda s: s.write_now(retention.scrub, 1),
