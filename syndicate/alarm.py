@@ -10,11 +10,10 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syndicate import alert, health
-from syndicate.alert import News, Problem, Standing
+from syndicate.alert import Failure, News, Problem, Standing
 from syndicate.clock import Clock
 from syndicate.config import Settings
 from syndicate.errors import DeliveryError, StoreError
-from syndicate.health import Failure
 from syndicate.logs import get
 from syndicate.store import alerts
 from syndicate.store.database import Store

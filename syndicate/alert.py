@@ -22,6 +22,14 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A loop of the daemon that fails again and again."""
+
+    times: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What is remembered of one problem in one way of telling."""
 

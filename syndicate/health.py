@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
-from syndicate.alert import Problem
+from syndicate.alert import Failure, Problem
 from syndicate.config import PacedSettings, Settings
 from syndicate.store import (
     alerts,
@@ -33,14 +32,6 @@ QUIET = timedelta(days=3)  # without a post although there was something to post
 DYING = (14, 7, 3, 1, 0)  # days before a login ends, when its owner is told
 FAILING = 3  # failures of a loop in a row that are a problem
 RECENT = timedelta(days=14)  # an edition older than that is nobody's care any more
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """A loop of the daemon that fails again and again."""
-
-    times: int
-    error: str
 
 
 def status(connection: Connection, settings: Settings, now: datetime, remarks: Sequence[str] = ()) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from syndicate.alert import Failure
 from syndicate.errors import SyndicateError
-from syndicate.health import Failure
 from syndicate.logs import get
 
 STEP = 1.0  # seconds between looks at the wall clock

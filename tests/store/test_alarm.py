@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 
 from syndicate.alarm import Alarm, watch
-from syndicate.alert import CLEAN, STANDING
+from syndicate.alert import CLEAN, STANDING, Failure
 from syndicate.config import EmailSettings, SmtpSettings
 from syndicate.errors import StoreError
 from syndicate.fetch import Fetcher
-from syndicate.health import FAILING, Failure
+from syndicate.health import FAILING
 from syndicate.store import alerts, pauses, tokens
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner

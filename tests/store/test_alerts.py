@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Connection, insert, update
 
 from syndicate import health
-from syndicate.alert import CLEAN, STANDING, News, Problem
+from syndicate.alert import CLEAN, STANDING, Failure, News, Problem
 from syndicate.config import Secret
-from syndicate.health import OVERDUE, QUIET, SILENT, Failure
+from syndicate.health import OVERDUE, QUIET, SILENT
 from syndicate.store import alerts, articles, feedstates, pauses, tokens, vitals
 from syndicate.store.database import Store
 from syndicate.store.schema import deliveries, editions, letters, owners

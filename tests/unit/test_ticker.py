@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from syndicate.alert import Failure
 from syndicate.errors import StoreError
-from syndicate.ticker import Failure, Ticker
+from syndicate.ticker import Ticker
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
