@@ -172,11 +172,17 @@ def test_a_redirect_that_is_not_registered_is_linkedin_s_page(site: Newsroom, li
     assert linkedin.oauth.codes == {}
 
 
-def test_a_taken_port_and_a_redirect_elsewhere_say_paste(site: Newsroom) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])  # a browser may go to either, and somebody else would answer
+def test_a_taken_port_says_paste(site: Newsroom, host: str) -> None:
+    if host == "::1" and not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6 loopback")
     port = int(site.settings["linkedin"]["redirect"].split(":")[2].split("/")[0])
-    with socket.create_server(("127.0.0.1", port)):
+    with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
         code, said = Login(site).end()
     assert code == 1 and "--paste" in said
+
+
+def test_a_redirect_elsewhere_says_paste(site: Newsroom) -> None:
     site.configure(linkedin={"redirect": "https://news.example/linkedin"})
     code, said = Login(site).end()
     assert code == 2 and "linkedin.redirect" in said and "--paste" in said

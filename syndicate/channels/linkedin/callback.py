@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hmac
 import html
 from collections.abc import AsyncIterator
@@ -102,7 +103,7 @@ async def listening(redirect: str, state: str) -> AsyncIterator[asyncio.Future[C
             try:
                 server = await asyncio.start_server(connected, host, port, limit=HEAD_LIMIT)
             except OSError as error:
-                if host == "::1":  # a machine without IPv6
+                if host == "::1" != parts.hostname and error.errno != errno.EADDRINUSE:  # a machine without IPv6
                     continue
                 raise SyndicateError(
                     f"cannot listen on linkedin.redirect ({host}:{port}: {error.strerror or error}):"
