@@ -89,22 +89,23 @@ def login(
 
     if not paste and not callback.can_listen(linkedin.redirect):
         raise ConfigError([Problem("linkedin.redirect", "is not on this machine: log in with --paste")])
+    from syndicate.app import secret
+
     store = session.ledger()  # first: a person's login must not be for nothing
     try:
+        key = secret(session.settings)
         answer = _pasted(session, linkedin) if paste else session.run(_caught(session, linkedin))
-        done = session.run(_login(session, linkedin, store, answer))
+        done = session.run(_login(session, linkedin, store, key, answer))
     finally:
         store.close()
     _tell(session, linkedin, done)
 
 
-async def _login(session: Session, linkedin: LinkedInSettings, store: Store, answer: Callback) -> Login:
+async def _login(session: Session, linkedin: LinkedInSettings, store: Store, key: bytes, answer: Callback) -> Login:
     from syndicate import logs
-    from syndicate.app import secret
     from syndicate.channels.linkedin import oauth, wallet
     from syndicate.errors import Refused
 
-    key = await asyncio.to_thread(secret, session.settings)
     if answer.error:
         raise SyndicateError(oauth.callback_error(answer.error, answer.description))
     logs.hide(answer.code)
