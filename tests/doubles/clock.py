@@ -1,4 +1,4 @@
-"""A clock that stands still until somebody sleeps."""
+"""Clocks that stand still until somebody moves them."""
 
 from __future__ import annotations
 
@@ -34,3 +34,18 @@ class StillClock:
 
     def accept(self) -> None:
         pass
+
+
+class TwoClocks(StillClock):
+    """A wall clock that may jump beside a monotonic one that does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = 1000.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def pass_by(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.moment += timedelta(seconds=seconds)

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from syndicate.store.database import Store, house_of, open_store
+from syndicate.store.owners import Owner
+from tests.doubles.clock import TwoClocks
 from tests.doubles.postgres import Postgres
 from tests.store.room import HOUR, Room
 
@@ -74,6 +76,19 @@ def only(kind: str) -> pytest.MarkDecorator:
 @pytest.fixture
 def store(database: Database) -> Store:
     return database.open()
+
+
+@pytest.fixture
+def clock() -> TwoClocks:
+    return TwoClocks()
+
+
+@pytest.fixture
+def owner(store: Store, clock: TwoClocks) -> Iterator[Owner]:
+    made = Owner(store, clock, "run")
+    made.open()
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from syndicate.pacing import EDITED, UNAPPROVED, Pacing
 from syndicate.store import claims, deliveries, ledger
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner
+from tests.doubles.clock import TwoClocks
 from tests.store.room import DAY, HOUR, MINUTE, Room
 from tests.store.rows import NOON, begin, change, offer, set_article
 from tests.store.rows import deliveries as rows
-from tests.store.test_owners import TwoClocks
 from tests.store.test_sending import POLICY, StageChannel
 
 

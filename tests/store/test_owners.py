@@ -19,7 +19,7 @@ from syndicate.clock import SystemClock
 from syndicate.store.database import Store
 from syndicate.store.owners import LEASE, RENEW, FileLock, Owner
 from syndicate.store.schema import owners
-from tests.doubles.clock import StillClock
+from tests.doubles.clock import TwoClocks
 from tests.store.conftest import Database, only
 from tests.store.rows import (
     DAY,
@@ -40,26 +40,6 @@ from tests.store.rows import (
 )
 
 WHOLE = LEASE.total_seconds()
-
-
-class TwoClocks(StillClock):
-    """A wall clock that may jump beside a monotonic one that does not."""
-
-    def __init__(self) -> None:
-        super().__init__(NOON)
-        self.seconds = 1000.0
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def pass_by(self, seconds: float) -> None:
-        self.seconds += seconds
-        self.moment += timedelta(seconds=seconds)
-
-
-@pytest.fixture
-def clock() -> TwoClocks:
-    return TwoClocks()
 
 
 @contextmanager

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from syndicate.deliver import PublicChannel, deliver
 from syndicate.errors import InDoubt, Unavailable
-from syndicate.pacing import Pacing
 from syndicate.store import pauses
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner
+from tests.doubles.clock import TwoClocks
 from tests.store.rows import MINUTE, attempts, planned, states
-from tests.store.test_owners import TwoClocks
-from tests.store.test_sending import POLICY, StageChannel
+from tests.store.test_sending import Desk, StageChannel
 
 
 class Uploading(StageChannel):
@@ -38,31 +33,12 @@ class Uploading(StageChannel):
         return {**payload, "picture": self.uploads}
 
 
-@pytest.fixture
-def clock() -> TwoClocks:
-    return TwoClocks()
-
-
-@pytest.fixture
-def owner(store: Store, clock: TwoClocks) -> Iterator[Owner]:
-    made = Owner(store, clock, "run")
-    made.open()
-    yield made
-    made.close()
-
-
 Deliver = Callable[..., Any]
 
 
 @pytest.fixture
 def deliver_on(store: Store, owner: Owner, clock: TwoClocks) -> Deliver:
-    async def run(channel: StageChannel, after: timedelta = timedelta(0)) -> int:
-        clock.pass_by(after.total_seconds())
-        owner.renew()
-        public = PublicChannel(channel=channel, pacing=Pacing(zone=ZoneInfo("UTC")), policy=POLICY)
-        return await deliver(public, store, owner, clock, random.Random(1), asyncio.Event())
-
-    return run
+    return lambda channel, after=timedelta(0): Desk(store, owner, clock, channel).deliver(after)
 
 
 async def test_what_was_prepared_is_frozen_and_not_prepared_again(store: Store, deliver_on: Deliver) -> None:

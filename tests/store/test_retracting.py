@@ -16,8 +16,8 @@ from syndicate.pacing import Pacing
 from syndicate.retract import Retraction, beyond_recall, retract
 from syndicate.store import claims, deliveries
 from syndicate.store.owners import Owner
+from tests.doubles.clock import TwoClocks
 from tests.store.room import HOUR, MINUTE, Room
-from tests.store.test_owners import TwoClocks
 from tests.store.test_sending import POLICY, RECEIPT, StageChannel
 
 

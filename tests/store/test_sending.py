@@ -31,6 +31,7 @@ from syndicate.store.database import Store
 from syndicate.store.owners import Owner
 from syndicate.subscriber import Signer
 from syndicate.transports.base import Envelope, Fate, Verdict
+from tests.doubles.clock import TwoClocks
 from tests.store.conftest import only
 from tests.store.rows import (
     DAY,
@@ -51,7 +52,6 @@ from tests.store.rows import (
     states,
     take,
 )
-from tests.store.test_owners import TwoClocks
 
 POLICY = RetryPolicy(retry_for=2 * DAY, repeat_within=10 * MINUTE)
 RECEIPT = Receipt(external_id="urn:li:share:1", url="https://example.org/post", status=201)
@@ -101,19 +101,6 @@ class StageChannel:
 
     async def aclose(self) -> None:
         """Nothing is held."""
-
-
-@pytest.fixture
-def clock() -> TwoClocks:
-    return TwoClocks()
-
-
-@pytest.fixture
-def owner(store: Store, clock: TwoClocks) -> Iterator[Owner]:
-    made = Owner(store, clock, "run")
-    made.open()
-    yield made
-    made.close()
 
 
 class Desk:
