@@ -1,4 +1,4 @@
-"""The door before what is not for everybody: metrics, and the newsroom.
+"""The door before what is not for everybody, as metrics.
 
 Without a password it opens only on the machine itself, and only where nothing hints at a proxy in between; to all
 others nothing is there. With one it asks for it.
@@ -11,7 +11,6 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -22,8 +21,6 @@ from syndicate.config import WebSettings, is_loopback_host, is_loopback_url
 
 AFTER_WRONG = 1.0  # seconds in which no password is looked at after a wrong one
 
-Page = Callable[[Request], Awaitable[Response]]
-
 
 class Door:
     """One for all that is behind it."""
@@ -32,9 +29,7 @@ class Door:
         self._password = web.password
         self._at_home = is_loopback_host(web.host) and is_loopback_url(web.public_url)
         self._salt = secrets.token_bytes(16)
-        self._known = (
-            b""  # mark of the credentials that were right: a hash takes long, and is asked for every few seconds
-        )
+        self._known = b""  # mark of what was right: a hash takes long, and is asked for every few seconds
         self._shut_until = 0.0
         self._looking = asyncio.Lock()
 
@@ -44,7 +39,7 @@ class Door:
             return None if self._at_home and is_from_here(request) else Response(status_code=404)
         given = _typed(request.headers.get("authorization", ""))
         if given is None:
-            return _ask(401)
+            return _ask()
         mark = hmac.digest(self._salt, given.encode("utf-8", "surrogatepass"), hashlib.sha256)
         if hmac.compare_digest(mark, self._known):
             return None
@@ -54,7 +49,7 @@ class Door:
                 return PlainTextResponse("Too many tries.\n", 429, {"retry-after": "1"})
             if not await asyncio.to_thread(password.matches, self._password.reveal(), given):
                 self._shut_until = asyncio.get_running_loop().time() + AFTER_WRONG
-                return _ask(401)
+                return _ask()
         self._known = mark
         return None
 
@@ -91,6 +86,6 @@ def _typed(header: str) -> str | None:
         return None
 
 
-def _ask(status: int) -> Response:
+def _ask() -> Response:
     asked = {"www-authenticate": 'Basic realm="syndicate", charset="UTF-8"', "cache-control": "no-store"}
-    return PlainTextResponse("The password of web.password is asked for.\n", status, asked)
+    return PlainTextResponse("The password of web.password is asked for.\n", 401, asked)
