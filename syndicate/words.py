@@ -107,4 +107,4 @@ def _rehearsal(settings: Settings) -> Iterator[str]:
     rehearsing = [name for name, is_live in settings.channels.items() if not is_live]
     if rehearsing:
         where = settings.data / "outbox"
-        yield f"Rehearsal: {', '.join(rehearsing)} would be sent, and is written into {where} instead (live = false)."
+        yield f"Rehearsal: what {' and '.join(rehearsing)} would send is written into {where} instead (live = false)."
