@@ -80,21 +80,22 @@ async def _once(session: Session) -> int:
         if app.alarm.ways:
             await watch(app.alarm)
         troubled = await app.store.read(deliveries.troubled_since, begun)
-        faults = await app.store.read(pauses.faults)
         done = await app.store.read(deliveries.counts)
-        standing = await app.store.read(pauses.standing)
+        # At once: a `run` beside this one may end a fault between two questions.
+        standing, faults = await app.store.read(lambda c: (pauses.standing(c), pauses.faults(c)))
         faults += [key for key, why in standing.items() if why.startswith(highwater.BEHIND)]
+        problems = [*report.scanned.problems, *troubled, *(f"{key}: {standing[key]}" for key in faults)]
         if session.json:
-            session.document(_as_json(report, done, [*report.scanned.problems, *troubled]))
+            session.document(_as_json(report, done, problems))
         elif session.verbosity >= 0:  # from cron, -q leaves only what is wrong
             from syndicate.words import after_pass
 
             ready = (await app.store.read(articles.counts)).get("ready", 0)
             for line in after_pass(report, done, app.settings, begun, ready=ready, paused=standing):
                 session.result(line)
-        for trouble in (*report.scanned.problems, *troubled, *(f"{key}: {standing[key]}" for key in faults)):
-            session.warn(f"problem: {trouble}")
-        return 1 if report.scanned.problems or troubled or faults else 0
+        for problem in problems:
+            session.warn(f"problem: {problem}")
+        return 1 if problems else 0
 
 
 def _as_json(report: Report, done: Any, problems: Sequence[str]) -> dict[str, Any]:
