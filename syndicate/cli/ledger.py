@@ -219,7 +219,7 @@ def _key(session: Session, name: str | None) -> str:
     settings = session.settings
     channels = list(settings.channels)
     digests = [digest.name for digest in settings.digests]
-    if name in channels:
+    if name in channels or (name.startswith("email:") and session.read(pauses.stands, name)):  # a domain that rests
         return name
     if name in digests:
         return f"digest:{name}"

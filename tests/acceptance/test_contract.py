@@ -19,6 +19,9 @@ from uuid import UUID
 import pytest
 
 import tests.acceptance.newsroom as make
+from syndicate import config
+from syndicate.store import pauses
+from syndicate.store.database import open_ledger
 from tests.acceptance.conftest import MailServer
 from tests.acceptance.newsroom import FRIDAY, SLOT, Newsroom, until
 from tests.doubles.linkedin import LinkedInDouble
@@ -586,6 +589,18 @@ def test_pause_keeps_the_queue_and_resume_lets_it_go(newsroom: Make, linkedin: L
     assert len(linkedin.posts) == 1
     site.run("resume")
     assert site.ask("status")["paused"] == {}
+
+
+def test_the_rest_of_a_domain_is_ended_as_its_problem_says(newsroom: Make) -> None:
+    site = newsroom(email={}, **FIRST, **WEEKLY)
+    site.run("run", "--once", now=FRIDAY)
+    with contextlib.closing(open_ledger(config.load(site.folder / "syndicate.toml", {}))) as store:
+        store.write_now(pauses.by_fault, "email:slow.example", "421 too fast", FRIDAY)
+    assert site.ask("run", "--once", now=FRIDAY, code=1)["problems"] == ["email:slow.example: 421 too fast"]
+    (problem,) = site.ask("status", now=FRIDAY)["problems"]
+    said = re.search(r"`syndicate (.+?)` tries at once", problem)
+    assert said and site.run(*said[1].split()) and site.ask("status")["paused"] == {}
+    site.run("pause", "email:slow.example", code=2)
 
 
 def test_feeds_are_written_elsewhere_on_demand(town: Newsroom, tmp_path: Path) -> None:
