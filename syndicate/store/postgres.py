@@ -6,13 +6,12 @@ each transaction to another connection can be lived with.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -162,30 +161,31 @@ class Postgres:
         """A server's copies are its owner's business: an upgrade of his database is never done unasked."""
 
     def backup(self, target: Path) -> None:
-        with whole(target), self._tools("pg_dump") as call:
+        call = self._tools("pg_dump")
+        with whole(target):
             call("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={target}", self._address())
 
     def restore(self, backup: Path, kept: str) -> str | None:
         """All or nothing: one transaction drops our tables and makes those of the copy."""
-        with self._tools("pg_dump", "pg_restore", "psql") as call:
-            no_backup = f"{backup} is no backup of a syndicate database"
-            listed = call("pg_restore", "--list", str(backup), failing=no_backup)
-            if not all(f" {name} " in listed for name in ("alembic_version", "settings", "deliveries", "letters")):
-                raise StoreError(no_backup)
-            step = call("pg_restore", "--data-only", "--table=alembic_version", "--file=-", str(backup))
-            if (found := _STEP.search(step)) is None:
-                raise StoreError(no_backup)
-            refuse_newer(backup, found[1])
-            former = None
-            if self.version() is not None:
-                former = unused(self.folder / f"{self._url.database}.{kept}.dump")
-                self.folder.mkdir(parents=True, exist_ok=True)
-                self.backup(former)
-            tables = call("pg_restore", "--no-owner", "--no-privileges", "--file=-", str(backup))
-            ours = ", ".join(f'"{name}"' for name in (*metadata.tables, "alembic_version"))
-            script = f"DROP TABLE IF EXISTS {ours} CASCADE;\n{tables}"
-            once = ("--single-transaction", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null")
-            call("psql", *once, f"--dbname={self._address()}", words=script)
+        call = self._tools("pg_dump", "pg_restore", "psql")
+        no_backup = f"{backup} is no backup of a syndicate database"
+        listed = call("pg_restore", "--list", str(backup), failing=no_backup)
+        if not all(f" {name} " in listed for name in ("alembic_version", "settings", "deliveries", "letters")):
+            raise StoreError(no_backup)
+        step = call("pg_restore", "--data-only", "--table=alembic_version", "--file=-", str(backup))
+        if (found := _STEP.search(step)) is None:
+            raise StoreError(no_backup)
+        refuse_newer(backup, found[1])
+        former = None
+        if self.version() is not None:
+            former = unused(self.folder / f"{self._url.database}.{kept}.dump")
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.backup(former)
+        tables = call("pg_restore", "--no-owner", "--no-privileges", "--file=-", str(backup))
+        ours = ", ".join(f'"{name}"' for name in (*metadata.tables, "alembic_version"))
+        script = f"DROP TABLE IF EXISTS {ours} CASCADE;\n{tables}"
+        once = ("--single-transaction", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null")
+        call("psql", *once, f"--dbname={self._address()}", words=script)
         return str(former) if former else None
 
     def check(self, connection: Connection) -> list[str]:
@@ -206,8 +206,7 @@ class Postgres:
         )
         return bare.render_as_string(hide_password=False)
 
-    @contextlib.contextmanager
-    def _tools(self, *names: str) -> Iterator[Any]:
+    def _tools(self, *names: str) -> Callable[..., str]:
         """What calls the server's own programs. Raises UsageError where they are not installed."""
         missing = [name for name in names if shutil.which(name) is None]
         if missing:
@@ -223,10 +222,10 @@ class Postgres:
                 line, env=environment, input=words, capture_output=True, text=True, check=False
             )
             if done.returncode:
-                raise StoreError(failing or f"{line[0]} failed: {done.stderr.strip()[-500:]}")
+                raise StoreError(f"{failing or f'{line[0]} failed'}: {done.stderr.strip()[-500:]}")
             return done.stdout
 
-        yield call
+        return call
 
 
 _MEANINGS = (

@@ -443,7 +443,7 @@ def test_what_is_no_backup_changes_nothing(
     (tmp_path / "wrong.dump").write_bytes(b"PGDMP and then nothing of the kind")
     done = command("db", "restore", "wrong.dump")
     assert done.returncode == 1
-    assert "is no backup of a syndicate database" in done.stderr
+    assert "wrong.dump is no backup of a syndicate database: pg_restore: error: " in done.stderr
     assert "kept" in noted(store)
     store.close()
 
