@@ -63,7 +63,10 @@ def check(
 
 
 def upgrade(context: typer.Context) -> None:
-    """Bring the database to this version, after a backup."""
+    """Bring the database to this version; a file is copied before.
+
+    Of a PostgreSQL make a backup yourself, and have all machines stopped.
+    """
     session: Session = context.obj
     from syndicate.store.database import house, open_store
 
