@@ -106,7 +106,7 @@ def _take(
     ).first()
     if row is None:
         return None
-    pauses.probed(connection, [row.channel], now)
+    pauses.probed(connection, [row.channel], now)  # before its attempt begins: preparing asks the provider too
     return Claim(
         id=row.id,
         channel=row.channel,

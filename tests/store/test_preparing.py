@@ -13,7 +13,7 @@ from syndicate.store import pauses
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner
 from tests.doubles.clock import TwoClocks
-from tests.store.rows import MINUTE, attempts, planned, states
+from tests.store.rows import HOUR, LINKEDIN, MINUTE, NOON, attempts, planned, states
 from tests.store.test_sending import Desk, StageChannel
 
 
@@ -77,6 +77,19 @@ async def test_what_concerns_the_channel_pauses_it_before_anything_is_tried(stor
     assert states(store) == {1: "planned"}
     assert attempts(store, 1) == []
     assert "log in again" in store.read_now(pauses.standing)["linkedin"]
+
+
+async def test_a_probe_that_came_no_further_than_preparing_was_the_probe(store: Store, deliver_on: Deliver) -> None:
+    planned(store, 1, 2, 3)
+    store.write_now(pauses.by_fault, LINKEDIN, "it does not work", NOON - HOUR)
+    asked = []
+
+    def refuse() -> None:
+        asked.append("upload")
+        raise Unavailable("busy", status=429)
+
+    await deliver_on(Uploading(upload=refuse))
+    assert len(asked) == 1
 
 
 async def test_a_preparation_that_fails_in_no_known_way_does_not_stop_the_post(
