@@ -50,19 +50,20 @@ schedule = "0 9 * * FRI"
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A site with a few articles that were seen before."""
-    (tmp_path / "syndicate.toml").write_text(CONFIG, encoding="utf-8")
-    write_articles(tmp_path, 10)
+    write_site(tmp_path, 10)
     loaded(tmp_path, "run", "--once")
     return tmp_path
 
 
-def write_articles(folder: Path, count: int) -> None:
-    (folder / "content").mkdir(exist_ok=True)
+def write_site(folder: Path, count: int) -> Path:
+    (folder / "content").mkdir(parents=True)
+    (folder / "syndicate.toml").write_text(CONFIG, encoding="utf-8")
     for number in range(count):
         path = folder / "content" / f"article-{number}.md"
         text = f"It says what number {number} has to say. " * 20
         path.write_text(f"---\ntitle: Number {number}\ndate: 2026-11-01\n---\n{text}\n", encoding="utf-8")
         os.utime(path, (LONG_AGO, LONG_AGO))
+    return folder
 
 
 def loaded(folder: Path, *arguments: str) -> set[str]:
@@ -119,8 +120,7 @@ async def passes(folder: Path) -> tuple[Report, Report, list[str]]:
 
 
 async def test_a_pass_with_nothing_new_parses_nothing_and_publishes_nothing(tmp_path: Path) -> None:
-    (tmp_path / "syndicate.toml").write_text(CONFIG, encoding="utf-8")
-    write_articles(tmp_path, 10)
+    write_site(tmp_path, 10)
     first, idle, _ = await passes(tmp_path)
     assert (first.scanned.files, first.scanned.parsed) == (10, 10)
     assert len(first.published.written) == 3
@@ -131,10 +131,7 @@ async def test_a_pass_with_nothing_new_parses_nothing_and_publishes_nothing(tmp_
 async def test_an_idle_pass_asks_few_questions_however_many_articles_there_are(tmp_path: Path) -> None:
     asked = {}
     for count in (10, 250):
-        folder = tmp_path / str(count)
-        folder.mkdir()
-        (folder / "syndicate.toml").write_text(CONFIG, encoding="utf-8")
-        write_articles(folder, count)
+        folder = write_site(tmp_path / str(count), count)
         _, _, asked[count] = await passes(folder)
     assert sorted(asked[10]) == sorted(asked[250])
     assert 0 < len(asked[10]) <= STATEMENTS
@@ -158,10 +155,7 @@ def work() -> Iterator[list[int]]:
 async def test_an_idle_pass_makes_the_database_read_a_few_entries_of_an_index_for_each_article(tmp_path: Path) -> None:
     spent = {}
     for count in (10, 250):
-        folder = tmp_path / str(count)
-        folder.mkdir()
-        (folder / "syndicate.toml").write_text(CONFIG, encoding="utf-8")
-        write_articles(folder, count)
+        folder = write_site(tmp_path / str(count), count)
         await passes(folder)
         with work() as done:
             await passes(folder)
@@ -170,8 +164,7 @@ async def test_an_idle_pass_makes_the_database_read_a_few_entries_of_an_index_fo
 
 
 async def test_an_idle_pass_writes_nothing(tmp_path: Path) -> None:
-    (tmp_path / "syndicate.toml").write_text(CONFIG, encoding="utf-8")
-    write_articles(tmp_path, 10)
+    write_site(tmp_path, 10)
     _, _, said = await passes(tmp_path)
     assert [one for one in said if one.split()[0] in ("INSERT", "UPDATE", "DELETE")] == []
 
@@ -179,10 +172,7 @@ async def test_an_idle_pass_writes_nothing(tmp_path: Path) -> None:
 async def test_a_first_scan_asks_a_few_questions_a_batch_not_a_file(tmp_path: Path) -> None:
     asked = {}
     for count in (20, 200):
-        folder = tmp_path / str(count)
-        folder.mkdir()
-        (folder / "syndicate.toml").write_text(CONFIG, encoding="utf-8")
-        write_articles(folder, count)
+        folder = write_site(tmp_path / str(count), count)
         with statements() as said:
             await passes(folder)
         asked[count] = len(said)
