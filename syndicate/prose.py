@@ -131,6 +131,11 @@ def utf16_len(text: str) -> int:
     return len(text) + sum(1 for char in text if char > "\uffff")
 
 
+def one_line(text: str) -> str:
+    """One line of what can be printed, its blanks made single: for a name or words that a stranger chose."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def cut(text: str, limit: int) -> str:
     """One line of at most `limit` graphemes, its blanks made single; cut at a word, marked by an ellipsis."""
     line = " ".join(text.split())

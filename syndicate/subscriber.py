@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 
+from syndicate.prose import one_line
+
 NAME_LIMIT = 100  # characters of a name; nobody's real one is cut, and no header line grows too long
 _RESERVED = re.compile(r"(?<=[@.])(?:test|invalid|localhost|local)$", re.IGNORECASE)  # RFC 6761, RFC 6762
 
@@ -78,7 +80,7 @@ def clean_name(text: str) -> str:
 
     A "name" that holds an address of a web page turns our letters into somebody's spam: it is dropped.
     """
-    name = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    name = one_line(text)
     if "://" in name or "www." in name.casefold():
         return ""
     return name[:NAME_LIMIT].rstrip()

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from syndicate.article import Article
 from syndicate.delivery import Receipt as Receipt
 from syndicate.fetch import Answer
+from syndicate.prose import one_line
 
 Payload = Mapping[str, Any]
 """The frozen request, JSON-able, opaque to everybody but its channel; `v` is the version of its shape."""
@@ -56,7 +57,7 @@ def said(answer: Answer, *secrets: str, limit: int = 300) -> str:
     text = answer.text()
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, "***")
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:limit]
+    return one_line(text)[:limit]
 
 
 class Channel(Protocol):

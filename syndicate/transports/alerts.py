@@ -17,6 +17,7 @@ from syndicate.errors import DeliveryError, Refused, Unavailable
 from syndicate.fetch import Fetcher, retry_after
 from syndicate.letter import mailbox, notice
 from syndicate.logs import mask
+from syndicate.prose import one_line
 from syndicate.transports.base import Envelope, Fate
 from syndicate.transports.session import Limits
 from syndicate.transports.smtp import Smtp
@@ -145,7 +146,7 @@ def why(error: DeliveryError) -> str:
 
 def _clean(text: str) -> str:
     """One line that can stand anywhere: it quotes servers and files, which may hold anything."""
-    return mask(" ".join("".join(c if c.isprintable() else " " for c in text).split()))
+    return mask(one_line(text))
 
 
 def _is_at(host: str, domain: str) -> bool:

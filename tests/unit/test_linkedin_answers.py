@@ -63,6 +63,7 @@ FINAL = [
     (400, content("MISSING_FIELD", "no lifecycleState"), "lifecycleState"),
     (400, content("INVALID_URN_TYPE", "author"), "author"),
     (400, content("INVALID_URN_ID", "author"), "author"),
+    (400, content("INVALID_URN_ID", "\x1b[31mbad\u202e author"), "answered 400: [31mbad author"),
     (400, "", "answered 400"),
     (405, "", "answered 405"),
     (409, said("CONFLICT", "write conflict"), "write conflict"),

@@ -17,6 +17,7 @@ from syndicate.channels.base import Receipt
 from syndicate.clock import Chance
 from syndicate.errors import DeliveryError, InDoubt, PictureRefused, Refused, Unavailable
 from syndicate.fetch import Answer, retry_after
+from syndicate.prose import one_line
 
 ANSWER_LIMIT = 500  # characters kept of what was said
 UNLABELLED_PAUSE = timedelta(seconds=60)  # a 429 that names no day "clears itself"
@@ -146,15 +147,15 @@ def read_complaint(answer: Answer, token: str = "") -> Complaint:
     inputs = details.get("inputErrors") if isinstance(details, dict) else None
     codes = [document.get("code"), *(item.get("code") for item in _dicts(inputs))]
     words = [document.get("message"), *(item.get("description") for item in _dicts(inputs))]
-    message = " ".join(" ".join(word for word in words if isinstance(word, str)).split())
+    message = one_line(" ".join(word for word in words if isinstance(word, str)))
     number = document.get("serviceErrorCode")
     trace = masked(answer.headers.get("x-li-uuid", ""), token)[:60]  # LinkedIn's support asks for it
-    shown = " ".join((text if not trace else f"[x-li-uuid {trace}] {text}").split())
+    shown = one_line(text if not trace else f"[x-li-uuid {trace}] {text}")
     return Complaint(
         codes=frozenset(code for code in codes if isinstance(code, str)),
         number=number if isinstance(number, int) else 0,
         message=message,
-        shown="".join(character for character in shown if character.isprintable())[:ANSWER_LIMIT],
+        shown=shown[:ANSWER_LIMIT],
     )
 
 

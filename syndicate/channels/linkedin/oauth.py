@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlencode
 from syndicate.config.values import Secret
 from syndicate.errors import DeliveryError, InDoubt, Refused, Unavailable
 from syndicate.fetch import Answer, Fetcher, retry_after
+from syndicate.prose import one_line
 
 if TYPE_CHECKING:
     from syndicate.config import LinkedInSettings
@@ -146,7 +147,9 @@ async def userinfo(settings: LinkedInSettings, fetcher: Fetcher, token: Secret) 
     subject, name = document.get("sub"), document.get("name")
     if answer.status != 200 or not isinstance(subject, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", subject):
         raise trouble(answer, "say who logged in", fetcher)
-    return Member(author=f"urn:li:person:{subject}", name=_line(name)[:100] or None if isinstance(name, str) else None)
+    return Member(
+        author=f"urn:li:person:{subject}", name=one_line(name)[:100] or None if isinstance(name, str) else None
+    )
 
 
 def grant(answer: Answer, begun: datetime, *, asked: frozenset[str], renews: bool = False) -> Grant:
@@ -175,13 +178,13 @@ def callback_error(error: str, description: str) -> str:
     """What a redirect without a code says, for a person."""
     if error in ("user_cancelled_login", "user_cancelled_authorize", "access_denied"):
         return "you did not allow it, so nothing was stored"
-    said = _line(html.unescape(description))[:200]
+    said = one_line(html.unescape(description))[:200]
     if error == "unauthorized_scope_error":
         return (
             f"the app may not ask for what posting needs ({said or error}): as yourself it needs the products"
             f" {_PRODUCT[POST_AS_MEMBER]} and {_PRODUCT['openid']}, as a Page {_PRODUCT[POST_AS_PAGE]}"
         )
-    return f"LinkedIn says {_line(error)[:60]}" + (f": {said}" if said else "")
+    return f"LinkedIn says {one_line(error)[:60]}" + (f": {said}" if said else "")
 
 
 def trouble(answer: Answer, what: str, fetcher: Fetcher) -> DeliveryError:
@@ -191,7 +194,7 @@ def trouble(answer: Answer, what: str, fetcher: Fetcher) -> DeliveryError:
     """
     status, document = answer.status, _document(answer)
     error, said = str(document.get("error") or ""), str(document.get("error_description") or "").lower()
-    where = f"LinkedIn did not {what} ({status}{f' {_line(error)[:40]}' if error else ''})"
+    where = f"LinkedIn did not {what} ({status}{f' {one_line(error)[:40]}' if error else ''})"
     if status in (408, 429) or status >= 500:
         wish = retry_after(answer.headers, fetcher.clock.now())
         return Unavailable(f"{where}: it does not work just now", status=status, retry_after=wish)
@@ -255,7 +258,3 @@ def _document(answer: Answer) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
-
-
-def _line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
