@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,18 @@ def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         store = Store(house_of(url, tmp_path))
         until_the_end.callback(store.close)
         yield store
+
+
+def test_several_that_fill_an_empty_one_at_once_are_all_right(bare: Store) -> None:
+    gate = threading.Barrier(4)
+
+    def start(_: int) -> list[str]:
+        gate.wait()
+        with contextlib.closing(open_store(bare.house, upgrade=True)) as opened:
+            return opened.check()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(start, range(4))) == [[]] * 4
 
 
 @pytest.fixture

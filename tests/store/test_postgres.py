@@ -128,18 +128,6 @@ def test_an_older_one_is_upgraded_only_when_told(bare: str, tmp_path: Path) -> N
     store.close()
 
 
-def test_several_that_fill_an_empty_one_at_once_are_all_right(bare: str, tmp_path: Path) -> None:
-    gate = threading.Barrier(4)
-
-    def start(_: int) -> list[str]:
-        gate.wait()
-        with contextlib.closing(opened(bare, tmp_path)) as store:
-            return store.check()
-
-    with ThreadPoolExecutor(4) as threads:
-        assert list(threads.map(start, range(4))) == [[]] * 4
-
-
 def test_one_that_may_not_be_written_is_said_so_until_it_may(postgres: Postgres, database: Database) -> None:
     name = database.url.rpartition("/")[2]
     postgres.say(f"ALTER DATABASE {name} SET default_transaction_read_only = on")

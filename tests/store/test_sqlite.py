@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -232,19 +231,6 @@ def test_an_earlier_backup_is_not_written_over(tmp_path: Path) -> None:
     assert second != path
     second.touch()
     assert unused(path) not in (path, second)
-
-
-def test_two_that_fill_an_empty_database_at_once_are_both_right(tmp_path: Path) -> None:
-    path = tmp_path / "syndicate.db"
-    gate = threading.Barrier(4)
-
-    def start(_: int) -> list[str]:
-        gate.wait()
-        with contextlib.closing(open_store(Sqlite(path), upgrade=True)) as opened:
-            return opened.check()
-
-    with ThreadPoolExecutor(4) as threads:
-        assert list(threads.map(start, range(4))) == [[]] * 4
 
 
 # --- versions with a fault --------------------------------------------------------------------------------------------
