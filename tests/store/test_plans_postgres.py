@@ -8,18 +8,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
-from syndicate.store import claims, groups, letters
+from syndicate.store import letters
 from syndicate.store.database import Store
 from tests.store.conftest import only
-from tests.store.rows import LINKEDIN, MIDNIGHT, NOON, at_once, begin, frozen, join, mailing, planned
+from tests.store.rows import NOON, begin, frozen, join, planned
+from tests.store.test_plans import EVERY_SECOND
 
 OVER = 20_000
 
+ALIKE = ("claim a delivery", "owners of deliveries", "mailings with a letter due", "claim a group")
 CLAIMS: dict[str, Callable[[Store], object]] = {
-    "claim a delivery": lambda s: s.write_now(claims.claim_one, LINKEDIN, "me", True, NOON, MIDNIGHT, at_once),
-    "owners of deliveries": lambda s: s.read_now(claims.claimants),
-    "mailings with a letter due": lambda s: s.read_now(letters.open_mailings, NOON, True),
-    "claim a group": lambda s: s.write_now(groups.settle_and_claim, mailing(s, 2), "me", [], None, {}, NOON, 25),
+    **{one: EVERY_SECOND[one] for one in ALIKE},
     "owners of letters": lambda s: s.read_now(letters.claimants),
     "take back letters": lambda s: s.write_now(letters.take_back, ["dead"], NOON),
 }
