@@ -13,7 +13,6 @@ from sqlalchemy import Connection, and_, exists, func, literal, select, update
 from syndicate.delivery import QUARANTINE, TO_RETRY, LetterState
 from syndicate.store import retention
 from syndicate.store.retention import counts as counts  # whoever asks for letters need not know where they lie
-from syndicate.store.retention import counts_of as counts_of
 from syndicate.store.schema import attempts, channels, deliveries, editions, letters
 
 CHANNEL = "email"

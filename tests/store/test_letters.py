@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from syndicate.delivery import LetterSettlement, LetterState
 from syndicate.errors import UsageError
-from syndicate.store import deliveries, freezing, ledger, letters, pauses, retention, subscribers
+from syndicate.store import deliveries, freezing, ledger, letters, pauses, retention, subscribers, vitals
 from syndicate.store.database import Store
 from syndicate.store.groups import Trouble
 from syndicate.store.letters import Mailing
@@ -433,13 +433,14 @@ def test_the_third_crash_sets_a_letter_aside_for_a_person(store: Store) -> None:
     assert ada.answer == "quarantined: the program died 3 times with it in hand; it may have arrived"
     assert [(row.state, row.crashes) for row in rest] == [("due", 1), ("due", 1)]
     assert store.read_now(letters.failed_since, NOON) == {delivery: 1}  # so that the pass says so, and ends with 1
-    assert store.read_now(retention.in_doubt) == {delivery: 1}
+    assert store.read_now(retention.counts_of, [delivery]) == {delivery: {"due": 2, "unknown": 1}}
     for name in ("bo", "cy"):
         [to] = take(store, one, alone=True).people
         assert to.email == f"{name}@example.net"
         take(store, one, settled=[settlement(to.letter)], limit=0)
     assert close(store) == [delivery]
     assert mailing_row(store, delivery).state == "sent"
+    assert store.read_now(vitals.quarantined, NOON - DAY) == {delivery: 1}
 
 
 def test_a_person_may_have_a_quarantined_letter_sent_after_all(store: Store) -> None:
@@ -523,7 +524,7 @@ def test_counts_are_those_of_the_rows(store: Store) -> None:
     delivery = edition(store, *PEOPLE)
     take(store, mailing(store, delivery), limit=1)
     assert store.read_now(letters.counts) == {"claimed": 1, "due": 2}
-    assert store.read_now(letters.counts_of, [delivery]) == {delivery: {"claimed": 1, "due": 2}}
+    assert store.read_now(retention.counts_of, [delivery]) == {delivery: {"claimed": 1, "due": 2}}
     assert store.read_now(letters.due_count, delivery, NOON, 50) == 2
     assert store.read_now(letters.oldest_due, NOON + HOUR) == NOON
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 from syndicate.delivery import LetterSettlement, LetterState
 from syndicate.errors import UsageError
 from syndicate.mail import tidy
-from syndicate.store import deliveries, freezing, letters, retention, stories, subscribers
+from syndicate.store import deliveries, freezing, letters, retention, stories, subscribers, vitals
 from syndicate.store.database import Store
 from syndicate.store.schema import attempts, letters_past, settings
 from syndicate.store.schema import deliveries as mailings
@@ -168,7 +168,7 @@ def test_an_article_sent_again_goes_to_nobody_who_has_a_past_letter(store: Store
     store.write_now(deliveries.put, "email", article, NOON, NOON, again=False)
     assert store.write_now(freezing.freeze_planned, delivery, PAYLOAD, NOON) == 1
     assert [to.email for to in take(store, mailing(store, delivery, digest=None)).people] == ["p1@example.net"]
-    assert store.read_now(letters.counts_of, [delivery]) == {delivery: {"claimed": 1, "sent": 1}}
+    assert store.read_now(retention.counts_of, [delivery]) == {delivery: {"claimed": 1, "sent": 1}}
 
 
 def test_who_was_erased_is_never_written_to_by_the_number_he_had(store: Store) -> None:
@@ -198,7 +198,7 @@ def test_counts_are_those_of_all_rows_at_every_step(store: Store) -> None:
     finish(store, first, SENT, SENT, at=NOON + 30 * DAY)
     fold(store)
     assert store.read_now(letters.counts) == recounted(store) == {"sent": 6}
-    assert store.read_now(letters.counts_of, [first, second]) == {first: {"sent": 3}, second: {"sent": 3}}
+    assert store.read_now(retention.counts_of, [first, second]) == {first: {"sent": 3}, second: {"sent": 3}}
     assert [json.loads(row.people) for row in rows(store, mailings)] == [{"sent": 3}, {"sent": 3}]
 
 
@@ -213,7 +213,7 @@ def test_a_mailing_that_ended_before_there_were_sums_is_counted_when_it_moves(st
     assert store.read_now(letters.counts) == {"failed": 1, "sent": 1}
     fold(store, limit=1)
     assert store.read_now(letters.counts) == {"failed": 1, "sent": 1}
-    assert store.read_now(letters.counts_of, [delivery]) == {delivery: {"failed": 1, "sent": 1}}
+    assert store.read_now(retention.counts_of, [delivery]) == {delivery: {"failed": 1, "sent": 1}}
 
 
 # --- doubts and a person's word ---------------------------------------------------------------------------------------
@@ -222,10 +222,10 @@ def test_a_mailing_that_ended_before_there_were_sums_is_counted_when_it_moves(st
 @pytest.mark.parametrize(("url", "people"), [("https://x.test/1", {"sent": 2}), (None, {"failed": 2})])
 def test_a_person_says_what_became_of_letters_in_doubt(store: Store, url: str | None, people: dict[str, int]) -> None:
     delivery = mailed(store, LetterState.UNKNOWN, LetterState.UNKNOWN)
-    assert store.read_now(retention.in_doubt) == {delivery: 2}
+    assert store.read_now(vitals.quarantined, NOON - DAY) == {delivery: 2}
     assert mailing_row(store, delivery).state == "failed"
     assert store.write_now(deliveries.resolve, delivery, url, NOON).startswith(f"2 letters of delivery {delivery} are ")
-    assert store.read_now(retention.in_doubt) == {}
+    assert store.read_now(vitals.quarantined, NOON - DAY) == {}
     assert store.read_now(letters.counts) == recounted(store) == people
     assert mailing_row(store, delivery).state == ("sent" if url else "failed")
     with pytest.raises(UsageError, match="no letter in doubt"):
@@ -274,7 +274,7 @@ def test_erasure_takes_everything_that_letters_say_of_a_person(store: Store) -> 
         assert told[kept]
     assert {row.subscriber: row.domain for row in rows(store, at_hand)} == {kept: "example.net", gone: ""}
     assert sorted(bool(row.answer) for row in rows(store, attempts)) == [False, True]
-    assert store.read_now(letters.counts_of, [first])[first] == {"failed": 2}  # he counts for ever
+    assert store.read_now(retention.counts_of, [first])[first] == {"failed": 2}  # he counts for ever
 
 
 def test_what_comes_in_of_somebody_who_was_erased_meanwhile_is_not_noted(store: Store) -> None:
