@@ -23,7 +23,7 @@ class Event:
     """One thing that happened or holds; `at` is None for what has no moment."""
 
     at: datetime | None
-    what: str  # fixed: seen, repaired, verdict, person, page, image, owed, planned, attempt, state, edition, letter
+    what: str  # a fixed word, one of those below; `explain` adds "forecast" for what is to come
     text: str
 
 
