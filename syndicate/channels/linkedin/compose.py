@@ -221,10 +221,13 @@ def _cut(text: str, limit: int) -> str:
     if len(room) <= limit:
         return text
     head = "".join(room[: limit - 1])
+    return (head if room[limit - 1].isspace() else whole_words(head)).rstrip() + "…"
+
+
+def whole_words(head: str) -> str:
+    """A text that was cut somewhere, up to its last blank; whole where that would take more than half of it."""
     blank = _LAST_BLANK.search(head)
-    if blank and blank.start() >= len(head) // 2 and not room[limit - 1].isspace():
-        head = head[: blank.start()]
-    return head.rstrip() + "…"
+    return head[: blank.start()] if blank and blank.start() >= len(head) // 2 else head
 
 
 def first_sentence(text: str) -> tuple[str, str]:

@@ -15,13 +15,12 @@ from urllib.parse import urlsplit
 
 from syndicate.channels.base import Payload, Shown
 from syndicate.channels.linkedin import littletext
-from syndicate.channels.linkedin.compose import COMMENTARY_LIMIT, REHEARSAL_AUTHOR
+from syndicate.channels.linkedin.compose import COMMENTARY_LIMIT, REHEARSAL_AUTHOR, whole_words
 from syndicate.markdown import graphemes, utf16_len
 
 FOLD_LINES = 3  # before "…more", as seen; LinkedIn writes down neither
 FOLD_CHARACTERS = 210
 _MARKED = re.compile(r"(?<!\S)#(\w+)|https?://[^\s<>\"]+")
-_LAST_BLANK = re.compile(r"\s(?=\S*$)")
 
 
 def show(payload: Payload) -> Shown:
@@ -35,10 +34,8 @@ def fold(text: str) -> tuple[str, str]:
     first = "".join(islice(graphemes(seen), FOLD_CHARACTERS))
     if first == text:
         return text, ""
-    blank = _LAST_BLANK.search(first)
-    if len(first) < len(seen) and blank and blank.start() > len(first) // 2:
-        first = first[: blank.start()]
-    return first.rstrip(), text[len(first.rstrip()) :]
+    first = (whole_words(first) if len(first) < len(seen) else first).rstrip()
+    return first, text[len(first) :]
 
 
 def as_text(payload: Payload) -> str:
