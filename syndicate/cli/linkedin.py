@@ -34,8 +34,9 @@ There are three ways to post on LinkedIn:
                as a redirect URL; write its linkedin.client_id and linkedin.client_secret. A login lasts 60 days.
   as a Page    weeks: the app needs the product "Community Management API", which LinkedIn grants to verified
                organisations, and you must administer the Page; set linkedin.author = "urn:li:organization:…".
-  by hand      at once, no app: leave linkedin.client_id and access_token empty. What is due waits with text and card to
-               copy (`syndicate deliveries`), and `syndicate deliveries resolve ID --sent URL` says that you posted it.
+  by hand      at once, no app: leave linkedin.client_id and access_token empty. What is due waits:
+               `syndicate deliveries show ID` shows text and card to copy, and
+               `syndicate deliveries resolve ID --sent URL` says that you posted it.
 LinkedIn's API terms speak against automated posting: linkedin.approve = true lets every post wait for your yes."""
 
 

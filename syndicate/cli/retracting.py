@@ -108,7 +108,7 @@ def _tell(session: Session, article: Article, done: Retraction) -> int:
 
     session.result(f"{article.path}: out of the feeds, rejected for good")
     if done.cancelled:
-        session.result(f"cancelled: {len(done.cancelled)} deliveries")
+        session.result(f"deliveries cancelled: {len(done.cancelled)}")
     for post in done.posts:
         if post.why is None:
             session.result(f"{post.delivery.channel}: deleted: {_where(post.delivery)}")
