@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from email.utils import getaddresses
 from pathlib import Path
 
@@ -58,17 +58,23 @@ class Outbox:
         # Beside and renamed: whoever watches the folder never sees half a letter.
         draft = self.folder / f".{name}.{os.getpid()}.part"
         draft.write_bytes(message_bytes(envelope.pieces))
-        draft.replace(self.folder / name)
-        written.add(name)
+        with suppress(FileNotFoundError):  # `forget` was quicker
+            draft.replace(self.folder / name)
+            written.add(name)
 
 
 def forget(folder: Path, is_theirs: Callable[[str], bool]) -> int:
-    """Delete the letters to one person, told by the address in their `To`; returns how many. Raises OSError."""
+    """Delete the letters to one person, told by the address in their `To`; returns how many. Raises OSError.
+
+    Also those that a killed process left half written.
+    """
     count = 0
-    for entry in sorted(folder.glob("*.eml")) if folder.is_dir() else ():
-        if any(is_theirs(address) for _, address in getaddresses([_recipient(entry)])):
-            entry.unlink(missing_ok=True)
-            count += 1
+    for pattern in (".*.part", "*.eml"):  # in this order a letter is both
+        for entry in sorted(folder.glob(pattern)):
+            with suppress(FileNotFoundError):  # renamed or deleted this moment
+                if any(is_theirs(address) for _, address in getaddresses([_recipient(entry)])):
+                    entry.unlink()
+                    count += 1
     return count
 
 

@@ -93,6 +93,7 @@ async def test_the_letters_to_one_person_are_deleted_and_no_others(tmp_path: Pat
             )
         )  # fmt: skip
         await send(Outbox(folder), replace(envelope(number), pieces=pieces))
+    left = (folder / "weekly-2026-11-20.0.eml").rename(folder / ".weekly-2026-11-20.0.eml.77.part")  # by a kill
     assert forget(folder, lambda address: address.lower() == "ada@example.net") == 2
     assert forget(folder, lambda address: address == "öda@example.net") == 1
-    assert [path.name for path in folder.glob("*.eml")] == ["weekly-2026-11-20.3.eml"]
+    assert [path.name for path in folder.glob("*.eml")] == ["weekly-2026-11-20.3.eml"] and not left.exists()
