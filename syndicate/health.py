@@ -41,7 +41,17 @@ def status(connection: Connection, settings: Settings, now: datetime, remarks: S
     left, where that is known.
     """
     ends = _login_ends(connection, settings)
-    oldest = deliveries.oldest_due(connection, now)
+    return {
+        **counts(connection, now),
+        "rehearsal": {name: not live for name, live in settings.channels.items()},
+        "logins": {"linkedin": max(0, (ends - now).days)} if ends else {},
+        "problems": list(dict.fromkeys(problem.text for problem in problems(connection, settings, now))),
+        "notes": [*remarks, *(f"{channel}: {why}" for channel, why in pauses.quotas(connection, now).items())],
+    }
+
+
+def counts(connection: Connection, now: datetime) -> dict[str, Any]:
+    """The part of the status that is counted, without a judgement."""
     standing = pauses.standing(connection)
     paused = {key.removeprefix("digest:"): why for key, why in standing.items() if not key.startswith(pauses.NOT_MADE)}
     return {
@@ -51,12 +61,14 @@ def status(connection: Connection, settings: Settings, now: datetime, remarks: S
         "subscribers": subscribers.counts(connection),
         "editions": editions.count(connection),
         "paused": paused,
-        "oldest_due_seconds": max(0, round((now - oldest).total_seconds())) if oldest else None,
-        "rehearsal": {name: not live for name, live in settings.channels.items()},
-        "logins": {"linkedin": max(0, (ends - now).days)} if ends else {},
-        "problems": list(dict.fromkeys(problem.text for problem in problems(connection, settings, now))),
-        "notes": [*remarks, *(f"{channel}: {why}" for channel, why in pauses.quotas(connection, now).items())],
+        "oldest_due_seconds": oldest_due_seconds(connection, now),
     }
+
+
+def oldest_due_seconds(connection: Connection, now: datetime) -> int | None:
+    """How long the oldest thing that is due waits; None where nothing is."""
+    oldest = deliveries.oldest_due(connection, now)
+    return max(0, round((now - oldest).total_seconds())) if oldest else None
 
 
 def problems(connection: Connection, settings: Settings, now: datetime) -> list[Problem]:

@@ -19,7 +19,7 @@ class Counted:
 
     version: str
     now: datetime
-    status: Mapping[str, Any]  # as `health.status` makes it
+    counts: Mapping[str, Any]  # as `health.counts` makes it
     problems: Iterable[str]  # keys
     attempts: int  # sends begun, ever: posts, and groups of letters
     leases: Mapping[tuple[str, str], datetime]  # (what, host) -> end of the oldest lease
@@ -50,27 +50,27 @@ class _Collector:
         yield CounterMetricFamily(
             "syndicate_attempts", "Sends begun: posts, and groups of letters.", value=one.attempts
         )
-        yield from _counts(one.status)
+        yield from _counts(one.counts)
         yield from _health(one)
         yield from _moments(one)
 
 
-def _counts(status: Mapping[str, Any]) -> Iterator[Metric]:
+def _counts(counts: Mapping[str, Any]) -> Iterator[Metric]:
     for name in ("articles", "letters", "subscribers"):
-        yield _gauge(f"syndicate_{name}", f"{name.capitalize()} by state.", ("state",), _flat(status[name]))
+        yield _gauge(f"syndicate_{name}", f"{name.capitalize()} by state.", ("state",), _flat(counts[name]))
     owed = {
-        (channel, state): count for channel, states in status["deliveries"].items() for state, count in states.items()
+        (channel, state): count for channel, states in counts["deliveries"].items() for state, count in states.items()
     }
     yield _gauge("syndicate_deliveries", "Deliveries by channel and state.", ("channel", "state"), owed)
-    yield _gauge("syndicate_editions", "Editions made.", (), {(): status["editions"]})
+    yield _gauge("syndicate_editions", "Editions made.", (), {(): counts["editions"]})
 
 
 def _health(one: Counted) -> Iterator[Metric]:
     keys = {(key,): 1 for key in one.problems}
     yield _gauge("syndicate_problems", "Problems that stand.", (), {(): len(keys)})
     yield _gauge("syndicate_problem", "1 for each problem that stands.", ("key",), keys)
-    yield _gauge("syndicate_paused", "1 for what is paused.", ("name",), {(name,): 1 for name in one.status["paused"]})
-    oldest = one.status["oldest_due_seconds"] or 0
+    yield _gauge("syndicate_paused", "1 for what is paused.", ("name",), {(name,): 1 for name in one.counts["paused"]})
+    oldest = one.counts["oldest_due_seconds"] or 0
     yield _gauge("syndicate_oldest_due_seconds", "How long the oldest thing that is due waits.", (), {(): oldest})
     failing = _flat(one.failing)
     yield _gauge("syndicate_loop_failures", "Failures in a row, of loops that fail.", ("loop",), failing)

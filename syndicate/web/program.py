@@ -16,7 +16,7 @@ from syndicate.errors import StoreError
 from syndicate.logs import get
 from syndicate.metrics import Counted
 from syndicate.pipeline import App
-from syndicate.store import deliveries, highwater, subscribers, vitals
+from syndicate.store import highwater, subscribers, vitals
 from syndicate.subscriber import Signer, State
 
 FRESH = 1.0  # seconds for which an answer about health serves everybody who asks
@@ -77,7 +77,6 @@ class NewsroomOffice:
     async def _look(self) -> Mapping[str, object]:
         app = self._app
         found = app.alarm.here()
-        oldest: float | None = None
         try:
             async with asyncio.timeout(ANSWER_TIME):
                 noted, oldest = await app.store.read(_health, self._settings, app.clock.now())
@@ -103,10 +102,8 @@ class NewsroomOffice:
         return await asyncio.to_thread(metrics.exposition, counted)
 
 
-def _health(connection: Connection, settings: Settings, now: datetime) -> tuple[list[Problem], float | None]:
-    oldest = deliveries.oldest_due(connection, now)
-    late = max(0.0, round((now - oldest).total_seconds())) if oldest else None
-    return health.problems(connection, settings, now), late
+def _health(connection: Connection, settings: Settings, now: datetime) -> tuple[list[Problem], int | None]:
+    return health.problems(connection, settings, now), health.oldest_due_seconds(connection, now)
 
 
 def _counted(connection: Connection, app: App, now: datetime) -> Counted:
@@ -117,7 +114,7 @@ def _counted(connection: Connection, app: App, now: datetime) -> Counted:
     return Counted(
         version=__version__,
         now=now,
-        status=health.status(connection, app.settings, now),
+        counts=health.counts(connection, now),
         problems={one.key for one in (*health.problems(connection, app.settings, now), *app.alarm.here())},
         attempts=highwater.count(connection),
         leases=leases,

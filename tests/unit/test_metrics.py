@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from syndicate.metrics import Counted, exposition
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-STATUS: dict[str, Any] = {
+COUNTS: dict[str, Any] = {
     "articles": {"ready": 3, "held": 1}, "deliveries": {"linkedin": {"sent": 2}, "email": {"failed": 1}},
     "letters": {"sent": 1_000_000}, "subscribers": {}, "editions": 4, "paused": {"weekly": "x", 'a"\n\\b': ""},
     "oldest_due_seconds": None,
@@ -20,7 +20,7 @@ STATUS: dict[str, Any] = {
 def numbers(**more: Any) -> dict[tuple[str, ...], float]:
     """(name, label values in the order of their names) -> number."""
     given: dict[str, Any] = {
-        "version": "1.2", "now": NOON, "status": STATUS, "problems": ["paused:weekly"], "attempts": 7,
+        "version": "1.2", "now": NOON, "counts": COUNTS, "problems": ["paused:weekly"], "attempts": 7,
         "leases": {("run", "quay"): NOON + timedelta(seconds=12)}, "scanned": {"articles": NOON, "new": None},
         "sent": {"linkedin": NOON - timedelta(days=1), "email": None}, "failing": {"mail": 3}, "writes": False,
     }  # fmt: skip
