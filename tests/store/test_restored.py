@@ -13,9 +13,9 @@ from syndicate.store import highwater, pauses
 from syndicate.store.database import Store
 from syndicate.store.schema import attempts, deliveries, letters, settings
 from tests.store.rows import MINUTE, NOON, begin, delivery, offer, plan
-from tests.store.test_sending import Desk, Office, at_desk, clock, edition, in_office, owner
+from tests.store.test_sending import Desk, Office, at_desk, edition, in_office
 
-__all__ = ["at_desk", "clock", "in_office", "owner"]  # fixtures
+__all__ = ["at_desk", "in_office"]  # fixtures
 
 TABLES = [attempts, letters, deliveries, settings]  # children first
 
