@@ -9,7 +9,7 @@ from syndicate.config import Pace, Settings
 from syndicate.pacing import span
 from syndicate.pipeline import Report
 from syndicate.slots import next_daily, next_slots
-from syndicate.store.pauses import EVERYTHING, NOT_MADE
+from syndicate.store.pauses import NOT_MADE, called
 
 Counts = Mapping[str, Mapping[str, int]]
 
@@ -30,10 +30,10 @@ def after_pass(
     for name, states in done.items():
         told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         yield f"{name}: {told}"
-    for name, reason in paused.items():
-        if name.startswith(NOT_MADE):
+    for key, reason in paused.items():
+        if key.startswith(NOT_MADE):
             continue  # told as a problem
-        yield f"paused: {'everything' if name == EVERYTHING else name}: {reason}"
+        yield f"paused: {called(key)}: {reason}"
     yield from _rehearsal(settings)
 
 

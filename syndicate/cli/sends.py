@@ -108,18 +108,14 @@ async def _tell(session: Session, app: App, ids: Sequence[int], at: datetime | N
 
 def _stopped(standing: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The pauses that keep back what is still open here: name -> reason."""
-    from syndicate.store.pauses import CLOCK, EVERYTHING
+    from syndicate.store.pauses import CLOCK, EVERYTHING, called
 
     def stops(key: str, row: Mapping[str, Any]) -> bool:
         digest = key.removeprefix("digest:")
         return key in (EVERYTHING, CLOCK, row["channel"]) or (digest != key and row["subject"].startswith(f"{digest}-"))
 
     kept = [row for row in rows if row["state"] in ("planned", "claimed")]
-    return {
-        "everything" if key == EVERYTHING else key.removeprefix("digest:"): reason
-        for key, reason in standing.items()
-        if any(stops(key, row) for row in kept)
-    }
+    return {called(key): reason for key, reason in standing.items() if any(stops(key, row) for row in kept)}
 
 
 def _is_done(row: Mapping[str, Any], waiting: Sequence[str]) -> bool:

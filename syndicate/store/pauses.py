@@ -146,6 +146,11 @@ def standing(connection: Connection) -> dict[str, str]:
     return {row.key: row.reason for row in connection.execute(query)}
 
 
+def called(key: str) -> str:
+    """What people call that which a key stands for, and `syndicate resume` too, save everything."""
+    return "everything" if key == EVERYTHING else key.removeprefix("digest:")
+
+
 def faults(connection: Connection) -> list[str]:
     """Keys paused by a fault."""
     return sorted(connection.scalars(select(pauses.c.key).where(pauses.c.by_fault, ~_is_quota())))
