@@ -5,6 +5,7 @@ Every kind of `publics.KINDS` has one here, and so has the example in docs/chann
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping, MutableSequence
 from contextlib import contextmanager
@@ -70,6 +71,12 @@ class Rig:
     def channel(self, fetcher: Fetcher, data: Path = Path("nowhere"), *, live: bool = True) -> Channel:
         """The adapter, through the registry."""
         return publics.channel(self.name, self.parts(fetcher, data, live=live), self.kinds)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 @contextmanager

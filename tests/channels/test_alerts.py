@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import socket
 from collections.abc import AsyncIterator
 from email import message_from_string
@@ -97,13 +96,6 @@ async def test_an_address_that_nobody_can_write_to_is_told_so() -> None:
 async def site() -> AsyncIterator[Website]:
     async with website() as site:
         yield site
-
-
-@pytest.fixture
-async def fetcher() -> AsyncIterator[Fetcher]:
-    fetcher = Fetcher(StillClock(), random.Random(4), "syndicate/test")
-    yield fetcher
-    await fetcher.aclose()
 
 
 async def test_an_alert_is_posted_as_json(site: Website, fetcher: Fetcher) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import random
 import sys
 import traceback
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from syndicate.channels.base import Announcement, Payload, Receipt
 from syndicate.channels.outbox import Outbox
 from syndicate.errors import DeliveryError, InDoubt, Refused, Unavailable
 from syndicate.fetch import Fetcher
-from tests.channels.conformance import EXAMPLE, RIGS, Rig
+from tests.channels.conformance import EXAMPLE, RIGS, Rig, until
 from tests.doubles.clock import StillClock
 from tests.factories import make_article
 
@@ -41,32 +40,11 @@ def test_every_kind_of_channel_has_a_rig() -> None:
     assert {kind.table for kind in publics.KINDS} == set(RIGS)
 
 
-@pytest.fixture
-async def fetcher() -> AsyncIterator[Fetcher]:
-    fetcher = Fetcher(StillClock(), random.Random(7), "syndicate/test")
-    yield fetcher
-    await fetcher.aclose()
-
-
-@pytest.fixture
-async def hasty() -> AsyncIterator[Fetcher]:
-    """Gives up soon: for servers that never answer."""
-    fetcher = Fetcher(StillClock(), random.Random(7), "syndicate/test", read=0.2, deadline=0.4)
-    yield fetcher
-    await fetcher.aclose()
-
-
 @pytest.fixture(params=[*RIGS.values(), EXAMPLE], ids=lambda make: make.__name__)
 def rig(request: pytest.FixtureRequest, fetcher: Fetcher) -> Iterator[Rig]:
     assert isinstance(fetcher.clock, StillClock)
     with request.param(fetcher.clock) as made:
         yield made
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def outcome(rig: Rig, fetcher: Fetcher, verb: str = "send", **how: Any) -> Receipt | DeliveryError:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-import random
 import traceback
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from syndicate.channels.linkedin.compose import REHEARSAL_AUTHOR
 from syndicate.config import LinkedInSettings, Secret, Site
 from syndicate.errors import DeliveryError, InDoubt, Refused, Unavailable
 from syndicate.fetch import Fetcher
+from tests.channels.conformance import until
 from tests.doubles.clock import StillClock
 from tests.doubles.linkedin import AUTHOR, TOKEN, LinkedInDouble
 from tests.factories import make_article
@@ -32,27 +31,6 @@ SITE = Site(title="The Harbour News", url="https://example.org")
 def double() -> Iterator[LinkedInDouble]:
     with LinkedInDouble() as server:
         yield server
-
-
-@pytest.fixture
-async def fetcher() -> AsyncIterator[Fetcher]:
-    fetcher = Fetcher(StillClock(), random.Random(7), "syndicate/test")
-    yield fetcher
-    await fetcher.aclose()
-
-
-@pytest.fixture
-async def hasty() -> AsyncIterator[Fetcher]:
-    """Gives up soon: for servers that never answer."""
-    fetcher = Fetcher(StillClock(), random.Random(7), "syndicate/test", read=0.3, deadline=0.6)
-    yield fetcher
-    await fetcher.aclose()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def channel(double: LinkedInDouble, fetcher: Fetcher, *, live: bool = True, **settings: Any) -> LinkedIn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,13 +22,6 @@ from tests.factories import make_article
 
 SITE = Site(title="The Harbour News", url="https://example.org", language="sv", image="https://example.org/s.png")
 OTHER = "whsec_" + base64.b64encode(b"another secret of some length").decode()
-
-
-@pytest.fixture
-async def fetcher() -> AsyncIterator[Fetcher]:
-    fetcher = Fetcher(StillClock(), random.Random(7), "syndicate/test")
-    yield fetcher
-    await fetcher.aclose()
 
 
 @pytest.fixture
