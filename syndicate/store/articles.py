@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, Connection, Select, Text, and_, bindparam, ca
 
 from syndicate.article import Article, Manuscript, State
 from syndicate.errors import UsageError
+from syndicate.store.among import among
 from syndicate.store.database import AnyRow, insert_or_ignore
 from syndicate.store.register import STANDS, Standing
 from syndicate.store.schema import articles, settings, sources
@@ -201,27 +202,29 @@ def displaced(connection: Connection, ids: Sequence[str]) -> None:
 
 
 def found_again(connection: Connection, ids: Sequence[str]) -> None:
-    connection.execute(update(articles).where(articles.c.id.in_(ids)).values(missed_at=None))
+    connection.execute(update(articles).where(among(articles.c.id, "ids")).values(missed_at=None), {"ids": ids})
 
 
 def missed(connection: Connection, source: str, paths: Sequence[str], now: datetime) -> None:
     """First scan that does not find these files; an article that was recognised elsewhere is at none of them."""
     connection.execute(
         update(articles)
-        .where(articles.c.source == source, articles.c.path.in_(paths), STANDS, articles.c.missed_at.is_(None))
-        .values(missed_at=now)
+        .where(articles.c.source == source, among(articles.c.path, "paths"), STANDS, articles.c.missed_at.is_(None))
+        .values(missed_at=now),
+        {"paths": paths},
     )
 
 
-def gone(connection: Connection, ids: Iterable[str]) -> list[str]:
+def gone(connection: Connection, ids: Sequence[str]) -> list[str]:
     """Missed a second time: out of the feeds."""
     reasons = json.dumps(["gone: its file was removed"])
     return list(
         connection.scalars(
             update(articles)
-            .where(articles.c.id.in_(list(ids)), articles.c.missed_at.is_not(None), articles.c.state != "gone")
+            .where(among(articles.c.id, "ids"), articles.c.missed_at.is_not(None), articles.c.state != "gone")
             .values(state="gone", reasons=reasons, look_again_at=None)
-            .returning(articles.c.id)
+            .returning(articles.c.id),
+            {"ids": ids},
         )
     )
 

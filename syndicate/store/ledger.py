@@ -12,6 +12,7 @@ from sqlalchemy.sql.selectable import ScalarSelect
 
 from syndicate.delivery import OPEN, DeliveryState, LetterState
 from syndicate.pacing import Candidate, Choice, Decision, Past
+from syndicate.store.among import among
 from syndicate.store.database import AnyRow, insert_or_ignore
 from syndicate.store.schema import articles, attempts, channels, checks, deliveries, letters
 from syndicate.worth import APART, Aired
@@ -263,8 +264,9 @@ def cancel_open(connection: Connection, subjects: Sequence[str], reason: str) ->
     """Cancel what has not begun of these articles."""
     connection.execute(
         update(deliveries)
-        .where(deliveries.c.subject.in_(subjects), deliveries.c.kind == "article", deliveries.c.state.in_(_OPEN))
-        .values(state="cancelled", reason=reason, owner=None)
+        .where(among(deliveries.c.subject, "subjects"), deliveries.c.kind == "article", deliveries.c.state.in_(_OPEN))
+        .values(state="cancelled", reason=reason, owner=None),
+        {"subjects": subjects},
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from syndicate.article import State
 from syndicate.errors import UsageError
-from syndicate.store import articles, checks
+from syndicate.store import articles, checks, ledger
 from syndicate.store.database import Store
 from tests.store.rows import DAY, HOUR, MINUTE, NOON, entry, put_articles, set_article
 
@@ -138,6 +138,18 @@ def test_away_are_the_files_asked_for_and_those_missed_before_but_nothing_gone(s
         "a2.md": ("id-2", None),
     }
     assert store.read_now(articles.away, "other", {"a2.md"}) == {}
+
+
+def test_more_files_may_be_missing_than_a_statement_takes_values(store: Store) -> None:
+    put_articles(store, 1, 2)
+    many = [f"{number}.md" for number in range(70_000)]
+    store.write_now(articles.missed, "articles", [*many, "a1.md"], NOON)
+    assert set(store.read_now(articles.away, "articles", ())) == {"a1.md"}
+    store.write_now(articles.found_again, [*many, "id-1"])
+    assert store.read_now(articles.away, "articles", ()) == {}
+    store.write_now(articles.missed, "articles", ["a1.md"], NOON)
+    assert store.write_now(articles.gone, [*many, "id-1"]) == ["id-1"]
+    store.write_now(ledger.cancel_open, many, "gone: x")
 
 
 def test_only_what_was_missed_before_is_gone(store: Store) -> None:
