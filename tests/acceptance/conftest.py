@@ -7,8 +7,10 @@ import contextlib
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -19,30 +21,42 @@ from tests.doubles.postgres import Postgres
 from tests.doubles.smtp import SmtpDouble
 from tests.doubles.website import Website, website
 
+Double = TypeVar("Double")
+
+
+@contextlib.contextmanager
+def in_thread(double: AbstractAsyncContextManager[Double]) -> Iterator[Double]:
+    """A double in a thread with a loop of its own."""
+    ready: Future[tuple[Double, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        async with double as running:
+            ready.set_result((running, asyncio.get_running_loop(), stop))
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    running, loop, stop = ready.result(10)
+    try:
+        yield running
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+
 
 class MailServer:
-    """The SMTP double in a thread with a loop of its own; `world` lists what it accepted."""
+    """The SMTP double in a thread; `world` lists what it accepted."""
 
     def __init__(self, **how: Any) -> None:
-        self._how = how
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="smtp-double", daemon=True)
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
-        async with SmtpDouble(**self._how) as self.double:
-            self._ready.set()
-            await self._stop.wait()
+        self._thread = in_thread(SmtpDouble(**how))
 
     def __enter__(self) -> MailServer:
-        self._thread.start()
-        assert self._ready.wait(10)
+        self.double = self._thread.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+    def __exit__(self, *error: Any) -> None:
+        self._thread.__exit__(*error)
 
     @property
     def port(self) -> int:
@@ -108,31 +122,8 @@ def newsroom(tmp_path: Path, empty_database: Path, request: pytest.FixtureReques
         yield begin
 
 
-class Site:
-    """The public site in a thread of its own."""
-
-    def __init__(self) -> None:
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="site", daemon=True)
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
-        async with website() as self.double:
-            self._ready.set()
-            await self._stop.wait()
-
-    def __enter__(self) -> Website:
-        self._thread.start()
-        assert self._ready.wait(10)
-        return self.double
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-
 @pytest.fixture
 def site() -> Iterator[Website]:
-    with Site() as double:
+    """The public site."""
+    with in_thread(website()) as double:
         yield double
