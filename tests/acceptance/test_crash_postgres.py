@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from copy import deepcopy
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,13 @@ from syndicate import config
 from syndicate.store.database import open_ledger
 from tests.acceptance.conftest import MailServer
 from tests.acceptance.newsroom import FRIDAY, SLOT, Newsroom
+from tests.acceptance.test_crash import AFTER_DOUBT
 from tests.doubles.linkedin import LinkedInDouble
 from tests.doubles.postgres import Postgres
 from tests.invariants import Copy, Ledger, Post, World, broken, feed_ids
 
 READERS = make.people(30)
 ARTICLES = 3
-AFTER_DOUBT = timedelta(seconds=20)  # a doubtful post is repeated 5 to 15 seconds later
 
 POINTS = (
     "scan.read", "announce.tx", "feed.tmp:2", "feed.written", "plan.tx", "freeze.rendered", "freeze.fill",

@@ -12,13 +12,12 @@ from datetime import timedelta
 import tests.acceptance.newsroom as make
 from tests.acceptance.conftest import MailServer
 from tests.acceptance.newsroom import SLOT, Daemon, Newsroom, until
-from tests.acceptance.test_crash import settle_quarantined
+from tests.acceptance.test_crash import AFTER_DOUBT, settle_quarantined
 from tests.acceptance.test_crash_postgres import ledger_of, seen
 from tests.doubles.linkedin import LinkedInDouble
 from tests.doubles.postgres import Postgres
 from tests.invariants import broken
 
-AFTER_DOUBT = timedelta(seconds=20)  # a doubtful post is repeated 5 to 15 seconds later
 READERS = make.people(80)
 ARTICLES, TURNS = 8, 6
 
