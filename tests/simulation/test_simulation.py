@@ -15,6 +15,7 @@ import contextlib
 import os
 import random
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -424,17 +425,13 @@ def _is_death(error: BaseException) -> bool:
 @pytest.fixture
 def ground(tmp_path: Path) -> Iterator[Ground]:
     """In memory where the system offers that: nobody cuts the power here."""
-    memory = Path("/dev/shm")
-    folder = (
-        memory / f"syndicate-{os.getpid()}" if memory.is_dir() and os.access(memory, os.W_OK) else tmp_path / "town"
-    )
-    made = Ground(folder)
-    open_ledger(made.settings, upgrade=True).close()
-    (folder / "data").rename(made.empty)
-    Newsroom.ground = made
-    yield made
-    if folder.parent == memory:
-        shutil.rmtree(folder)
+    memory = "/dev/shm"
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as folder:
+        made = Ground(Path(folder))
+        open_ledger(made.settings, upgrade=True).close()
+        (made.folder / "data").rename(made.empty)
+        Newsroom.ground = made
+        yield made
 
 
 def test_whatever_happens_the_world_is_what_was_promised(ground: Ground) -> None:
