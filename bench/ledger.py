@@ -324,10 +324,9 @@ def multiply(site: run.Site, content: Path, copies: int) -> None:
             os.link(content / name, content / f"{copy}-{name}")
     with closing(sqlite3.connect(site.folder / "var" / "syndicate.db")) as connection, connection:
         found = [column[1] for column in connection.execute("PRAGMA table_info(articles)")]
-        made = {"id": "n.id || '-' || id", "path": "n.id || '-' || path", "slug": "n.id || '-' || slug"}
+        made = {"id": "n.id || '-' || articles.id", "path": "n.id || '-' || path", "slug": "n.id || '-' || slug"}
         columns, values = ", ".join(found), ", ".join(made.get(name, name) for name in found)
         series = f"WITH RECURSIVE n(id) AS (SELECT 0 UNION ALL SELECT id + 1 FROM n WHERE id < {copies - 1})"
-        values = values.replace("|| id", "|| articles.id")
         connection.execute(f"{series} INSERT INTO articles ({columns}) SELECT {values} FROM articles, n")
 
 
