@@ -164,7 +164,7 @@ def _login_ends(connection: Connection, settings: Settings) -> datetime | None:
 def _of_deliveries(connection: Connection, now: datetime) -> Iterator[Problem]:
     for name, count in vitals.unknown(connection).items():
         mend = "`syndicate deliveries --state unknown` lists them, `deliveries resolve ID` settles one"
-        yield Problem(key=f"unknown:{name}", text=f"{name}: {count} deliveries are unknown: {mend}")
+        yield Problem(key=f"unknown:{name}", text=f"{name}: deliveries are unknown ({count}): {mend}")
     for delivery, count in vitals.quarantined(connection, now - RECENT).items():
         text = (
             f"email: of delivery {delivery} nobody knows whether {count} letters arrived: ask those people, or"
