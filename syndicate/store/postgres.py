@@ -27,9 +27,7 @@ from syndicate.store.schema import APPLICATION_ID, metadata
 try:
     import psycopg
 except ImportError as error:
-    raise StoreError(
-        "PostgreSQL needs its driver, which is not installed: pip install 'syndicate[postgres]'"
-    ) from error
+    raise StoreError("PostgreSQL needs its driver, which is not installed: pip install 'psycopg[binary]'") from error
 
 LEAST = 14
 LOCK_WAIT = 10  # seconds for a row that another holds; then the transaction is begun again
