@@ -29,13 +29,13 @@ from syndicate.pipeline import App
 from syndicate.publics import Parts, public_channels
 from syndicate.render import Templates
 from syndicate.scan import Source
+from syndicate.signer import Signer
 from syndicate.sources.folder import Folder
 from syndicate.sources.webfeed import WebFeed
 from syndicate.store import highwater
 from syndicate.store.database import Store, open_ledger
 from syndicate.store.owners import RENEW, Owner
 from syndicate.store.timekeeping import Timekeeper
-from syndicate.subscriber import Signer
 from syndicate.transports.alerts import Mail, Way, Webhook
 from syndicate.transports.outbox import Outbox as MailOutbox
 from syndicate.transports.smtp import Smtp

@@ -21,12 +21,12 @@ from syndicate.delivery import QUARANTINE, LetterSettlement, LetterState, RetryP
 from syndicate.errors import SyndicateError
 from syndicate.letter import Person, Stencil
 from syndicate.logs import get
+from syndicate.signer import Signer
 from syndicate.store import groups, letters, retention
 from syndicate.store.database import Store
 from syndicate.store.groups import Recipient, Trouble
 from syndicate.store.letters import Mailing
 from syndicate.store.owners import Owner
-from syndicate.subscriber import Signer
 from syndicate.transports.base import Connection, Envelope, Fate, Transport, Verdict
 
 GROUP = 25  # letters at most that one connection claims

@@ -31,10 +31,10 @@ from syndicate.mail import Post, mail, tidy
 from syndicate.plan import plan
 from syndicate.publish import Published, publish_if_changed
 from syndicate.scan import Scanned, Source, scan
+from syndicate.signer import Signer
 from syndicate.store import editions, ledger, pauses, scanners
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner
-from syndicate.subscriber import Signer
 from syndicate.verify import Looker, verify
 
 

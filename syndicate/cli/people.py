@@ -209,7 +209,8 @@ def import_(
     skipped and named with its line; exit 1 if any was.
     """
     session: Session = context.obj
-    from syndicate.subscriber import BadRow, State
+    from syndicate.lists import BadRow
+    from syndicate.subscriber import State
 
     one_of(as_, ("active", "unsubscribed", "bounced"), "state to import")
     digests = _digests(session, digest)
@@ -256,7 +257,7 @@ def _import(
 
 
 def _rows(file: Path) -> Iterator[Any]:
-    from syndicate.subscriber import read_csv
+    from syndicate.lists import read_csv
 
     try:
         yield from read_csv(_lines(file))
@@ -280,8 +281,8 @@ def export(
 ) -> None:
     """Export everybody as CSV, safe to open in a spreadsheet."""
     session: Session = context.obj
+    from syndicate.lists import write_csv
     from syndicate.store import subscribers
-    from syndicate.subscriber import write_csv
 
     to_stdout = str(file) == "-"
     if to_stdout and session.json:

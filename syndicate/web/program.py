@@ -16,8 +16,9 @@ from syndicate.errors import StoreError
 from syndicate.logs import get
 from syndicate.metrics import Counted
 from syndicate.pipeline import App
+from syndicate.signer import Signer
 from syndicate.store import highwater, subscribers, vitals
-from syndicate.subscriber import Signer, State
+from syndicate.subscriber import State
 
 FRESH = 1.0  # seconds for which an answer about health serves everybody who asks
 ANSWER_TIME = 5.0  # seconds that the database may take for one

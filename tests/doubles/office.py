@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from syndicate.config import FeedSettings, Site, WebSettings
-from syndicate.subscriber import Signer
+from syndicate.signer import Signer
 
 
 @dataclass

@@ -27,11 +27,11 @@ from syndicate.freeze import Press
 from syndicate.mail import Post as Mail
 from syndicate.pipeline import App, Report, look, send
 from syndicate.publics import pacing_of
+from syndicate.signer import Signer
 from syndicate.sources.folder import Folder
 from syndicate.store.database import Store, open_ledger
 from syndicate.store.owners import Owner
 from syndicate.store.timekeeping import Timekeeper
-from syndicate.subscriber import Signer
 from syndicate.transports.base import Envelope, Fate, Verdict
 from tests.invariants import Copy, Post, World
 

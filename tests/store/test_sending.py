@@ -26,10 +26,10 @@ from syndicate.errors import InDoubt, Refused, StoreError, Unavailable
 from syndicate.letter import PREFERENCES, UNSUBSCRIBE, Rendered, compose, list_id
 from syndicate.mail import Post, mail
 from syndicate.pacing import Pacing
+from syndicate.signer import Signer
 from syndicate.store import claims, freezing, letters, pauses
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner
-from syndicate.subscriber import Signer
 from syndicate.transports.base import Envelope, Fate, Verdict
 from tests.doubles.clock import TwoClocks
 from tests.store.conftest import only

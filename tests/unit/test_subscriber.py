@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syndicate.subscriber import EXPORTED, BadRow, Row, Signer, State, clean_name, parse_address, read_csv, write_csv
+from syndicate.lists import EXPORTED, BadRow, Row, read_csv, write_csv
+from syndicate.signer import Signer
+from syndicate.subscriber import State, clean_name, parse_address
 
 SIGNER = Signer(b"0123456789abcdef0123456789abcdef")
 
