@@ -14,36 +14,32 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
-    text,
 )
 
+from syndicate.store.metadata import metadata, partial, unbounded
+from syndicate.store.tables_people import (
+    confirmations,
+    returns,
+    subscribers,
+    subscriptions,
+    suppressions,
+    wishes,
+)
+from syndicate.store.tables_web import adopted, growth, hubs, limits, sessions
 from syndicate.store.values import Key, Text, UtcTime
 
-HEAD = "0003"
+__all__ = [
+    "acts", "adopted", "alerts", "articles", "attempts", "channels", "checks", "confirmations", "deliveries",
+    "digests", "edition_articles", "editions", "growth", "hubs", "letters", "letters_past", "limits", "mailings",
+    "metadata", "owners", "pauses", "proofs", "returns", "sessions", "settings", "sources", "subscribers",
+    "subscriptions", "suppressions", "tokens", "wishes",
+]  # fmt: skip
+
+HEAD = "0004"
 """The newest migration; a database that states it needs no migration tool (which costs 0.2 s to load)."""
 
 APPLICATION_ID = 0x53594E44
 """"SYND", in the SQLite file's header: tells our database from somebody else's."""
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """An index over some rows. `postgres` tells its own the same: naming that dialect here would load it."""
-    return Index(name, *columns, unique=unique, sqlite_where=text(where), info={"where": where})
-
-
-def _unbounded(column: str) -> Index:
-    """An index over texts of any length, of which PostgreSQL's trees keep no more than 2,704 bytes: there it hashes."""
-    return Index(None, column, info={"hash": True})
-
 
 settings = Table(
     "settings",
@@ -109,13 +105,15 @@ articles = Table(
     Column("delay_restarts", Integer, nullable=False, server_default="0"),
     Column("fields", Text, nullable=False),  # JSON of the manuscript without its body
     Column("body", Text, nullable=False),
-    _partial("uq_articles_source_path", "source", "path", unique=True, where="state <> 'gone'"),
-    _partial("ix_articles_seen", "source", "path", "id", "stat", "missed_at", "state", where="state <> 'gone'"),
-    _partial("ix_articles_look_again_at", "look_again_at", where="look_again_at IS NOT NULL"),
+    Column("feed_id", Text),  # of the site's former feed; null: its own urn:uuid
+    partial("uq_articles_source_path", "source", "path", unique=True, where="state <> 'gone'"),
+    partial("ix_articles_seen", "source", "path", "id", "stat", "missed_at", "state", where="state <> 'gone'"),
+    partial("uq_articles_feed_id", "feed_id", unique=True, where="feed_id IS NOT NULL"),
+    partial("ix_articles_look_again_at", "look_again_at", where="look_again_at IS NOT NULL"),
     Index(None, "hash"),
-    _unbounded("url"),
+    unbounded("url"),
     Index(None, "source", "guid"),
-    _unbounded("slug"),
+    unbounded("slug"),
     Index(None, "title_key", "first_seen"),
     Index(None, "state", "released", "id"),  # what is ready, the newest first; how many in each state
 )  # fmt: skip
@@ -133,7 +131,7 @@ checks = Table(  # what was looked up in the world about articles
     Column("type", Text),
     Column("length", BigInteger),
     PrimaryKeyConstraint("article", "what"),
-    _partial("ix_checks_due_at", "due_at", where="due_at IS NOT NULL"),
+    partial("ix_checks_due_at", "due_at", where="due_at IS NOT NULL"),
 )
 
 channels = Table(  # the mutex of pacing, and each channel's baseline
@@ -205,9 +203,9 @@ deliveries = Table(
     Column("retracted_at", UtcTime),  # taken back after it was sent
     Column("people", Text),  # JSON: an ended edition's letters by state
     UniqueConstraint("channel", "subject", "round"),
-    _partial("ix_deliveries_due", "channel", "due_at", where="state = 'planned'"),
+    partial("ix_deliveries_due", "channel", "due_at", where="state = 'planned'"),
     Index(None, "channel", "state", "due_at"),
-    _partial("ix_deliveries_owner", "owner", where="owner IS NOT NULL"),
+    partial("ix_deliveries_owner", "owner", where="owner IS NOT NULL"),
     Index(None, "channel", "sent_at"),
     Index(None, "subject"),
 )  # fmt: skip
@@ -234,7 +232,7 @@ editions = Table(
     Column("slot", UtcTime),  # null: by hand
     Column("since", UtcTime),  # the window: entered after this …
     Column("until", UtcTime, nullable=False),  # … and released up to this
-    Column("state", Text, nullable=False),  # frozen | skipped | expired
+    Column("state", Text, nullable=False),  # held | frozen | skipped | expired
     Column("live", Boolean, nullable=False),
     Column("made_at", UtcTime, nullable=False),
     Column("reason", Text),
@@ -251,41 +249,8 @@ edition_articles = Table(
     Column("place", Text, nullable=False),  # card | headline
     Column("position", Integer, nullable=False),
     PrimaryKeyConstraint("edition", "article"),
-    _partial("uq_edition_articles_once", "digest", "article", unique=True, where="live"),
+    partial("uq_edition_articles_once", "digest", "article", unique=True, where="live"),
 )  # fmt: skip
-
-subscribers = Table(
-    "subscribers",
-    metadata,
-    Column("id", Key, primary_key=True),
-    Column("address_key", Text, nullable=False, unique=True),
-    Column("email", Text, nullable=False),
-    Column("domain", Text, nullable=False),
-    Column("name", Text, nullable=False, server_default=""),
-    Column("tags", Text, nullable=False, server_default=""),
-    Column("state", Text, nullable=False),
-    Column("since", UtcTime, nullable=False),
-    Column("reason", Text),
-    Column("consent", Text, nullable=False),  # JSON: when, where from, what was shown
-    Index(None, "state"),
-)
-
-subscriptions = Table(
-    "subscriptions",
-    metadata,
-    Column("subscriber", Key, ForeignKey("subscribers.id", ondelete="CASCADE"), nullable=False),
-    Column("digest", Text, nullable=False),
-    PrimaryKeyConstraint("subscriber", "digest"),
-    Index(None, "digest"),
-)
-
-suppressions = Table(  # survives erasure and import
-    "suppressions",
-    metadata,
-    Column("address_hash", Text, primary_key=True),
-    Column("reason", Text, nullable=False),
-    Column("since", UtcTime, nullable=False),
-)
 
 letters = Table(
     "letters",
@@ -302,10 +267,44 @@ letters = Table(
     Column("answer", Text),
     Column("crashes", Integer, nullable=False, server_default="0"),  # times its sender was lost with it in hand
     UniqueConstraint("delivery", "subscriber"),
-    _partial("ix_letters_due", "delivery", "due_at", "id", where="state = 'due'"),
-    _partial("ix_letters_claimed", "delivery", "owner", where="state = 'claimed'"),
+    partial("ix_letters_due", "delivery", "due_at", "id", where="state = 'due'"),
+    partial("ix_letters_claimed", "delivery", "owner", where="state = 'claimed'"),
     Index(None, "subscriber"),
 )
+
+mailings = Table(  # how far each mailing is: beside its delivery, whose row holds the whole letter
+    "mailings",
+    metadata,
+    Column("delivery", Key, ForeignKey("deliveries.id"), primary_key=True),
+    Column("total", Integer, nullable=False),
+    Column("settled", Integer, nullable=False, server_default="0"),  # neither due nor claimed
+    Column("sent", Integer, nullable=False, server_default="0"),
+    Column("hard", Integer, nullable=False, server_default="0"),  # mailboxes that do not exist
+    Column("blamed", Integer, nullable=False, server_default="0"),  # people in a row, refused for what we are or sent
+    Column("blamed_subscriber", Key),
+    Column("began_at", UtcTime),
+    Column("last_at", UtcTime),
+    Column("mark_at", UtcTime),  # a moment ago, and how many were settled then: the speed
+    Column("mark_count", Integer, nullable=False, server_default="0"),
+)
+
+proofs = Table(  # editions shown to their owner before their slot
+    "proofs",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("slot", UtcTime, nullable=False),
+    Column("live", Boolean, nullable=False),
+    Column("made_at", UtcTime, nullable=False),
+    Column("owner", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due_at", UtcTime),
+    Column("sent_at", UtcTime),
+    Column("hash", Text, nullable=False),  # of what was shown
+    Column("answer", Text),
+    UniqueConstraint("digest", "slot", "live"),
+    partial("ix_proofs_owner", "owner", where="owner IS NOT NULL"),
+)  # fmt: skip
 
 letters_past = Table(  # letters of ended editions: out of the way, and unique for ever
     "letters_past",
