@@ -67,7 +67,8 @@ async def _ask(session: Session, app: App, chosen: Sequence[Article], channels: 
         return
     lines = [f"{article.title} -> {', '.join(outside)}" for article in chosen]
     if "email" in outside:
-        lines.append(f"email goes to {await app.store.read(subscribers.audience, None)} people and cannot be recalled")
+        people = await app.store.read(subscribers.audience, None, app.clock.now())
+        lines.append(f"email goes to {people} people and cannot be recalled")
     session.confirm("\n".join(lines), yes=yes, mails_people="email" in outside)
 
 
@@ -145,7 +146,7 @@ def show(session: Session, references: Sequence[str], channels: Sequence[str]) -
             article = store.read_now(catalogue.find, reference)
             for channel in channels:
                 shown = previews.of_article(session, store, article.id, channel)
-                people = store.read_now(subscribers.audience, None) if channel == "email" else None
+                people = store.read_now(subscribers.audience, None, session.clock.now()) if channel == "email" else None
                 documents.append({"article": article.id, "channel": channel, "people": people, **shown.document})
                 audience = f" to {people} people" if people is not None else ""
                 session.result(f"--- {channel}{audience}: {article.title}\n{shown.text}\n")
@@ -193,7 +194,7 @@ async def digest(session: Session, wanted: DigestSettings, *, yes: bool) -> int:
         if not window.contents.cards:
             session.say(f"{wanted.name}: nothing to send: {window.reason}")
             return await _tell(session, app, earlier, None)
-        people = await app.store.read(subscribers.audience, wanted.name)
+        people = await app.store.read(subscribers.audience, wanted.name, now)
         if app.press.live:
             session.confirm(_question(app.press, window.contents, people), yes=yes, mails_people=people > 0)
         delivery = await freeze(app.press, app.store, wanted, window, now, by_hand=True)
@@ -233,7 +234,7 @@ def show_digest(session: Session, wanted: DigestSettings) -> None:
             if session.json:
                 session.document([])
             return
-        people = store.read_now(subscribers.audience, wanted.name)
+        people = store.read_now(subscribers.audience, wanted.name, session.clock.now())
         shown = previews.of_digest(session, store, wanted)
     finally:
         store.close()

@@ -9,7 +9,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, cast, delete, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    and_,
+    cast,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from syndicate.crashpoint import crashpoint
 from syndicate.store import retention
@@ -18,6 +30,15 @@ from syndicate.store.schema import settings, subscribers, subscriptions, suppres
 from syndicate.subscriber import Address, State
 
 _ERASED = "erased"  # the setting that holds the highest number of an erased person
+
+
+def reachable(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
+    """Who gets letters at that moment: the active, but for those who asked for a rest that lasts.
+
+    A parameter instead of a moment suits a statement that is made once.
+    """
+    paused_until = subscribers.c.paused_until
+    return and_(subscribers.c.state == State.ACTIVE, or_(paused_until.is_(None), paused_until <= now))
 
 
 def address_hash(secret: bytes, key: str) -> str:
@@ -97,6 +118,28 @@ def _change(connection: Connection, row: AnyRow, name: str, state: State, lifts:
     return state.value if leaving else "updated"
 
 
+def choose(
+    connection: Connection, person: int, digests: Sequence[str], paused_until: datetime | None, now: datetime
+) -> bool:
+    """What one person wants from now on: exactly these digests, and a rest up to a moment (None or past: no rest).
+
+    False, and nothing changed: nobody there, or not active. Only an act of his own makes somebody active again.
+    """
+    row = connection.execute(
+        select(subscribers.c.state).where(subscribers.c.id == person).with_for_update()  # against one who leaves
+    ).first()
+    if row is None or row.state != State.ACTIVE:
+        return False
+    rest = paused_until if paused_until is not None and paused_until > now else None
+    connection.execute(update(subscribers).where(subscribers.c.id == person).values(paused_until=rest))
+    theirs = subscriptions.c.subscriber == person
+    connection.execute(delete(subscriptions).where(theirs, subscriptions.c.digest.not_in(list(digests))))
+    for digest in dict.fromkeys(digests):
+        values = {"subscriber": person, "digest": digest}
+        connection.execute(insert_or_ignore(connection, subscriptions).values(values))
+    return True
+
+
 def suppress(connection: Connection, hashed: str, reason: str, now: datetime) -> None:
     """Never again, whatever is imported later."""
     connection.execute(insert_or_ignore(connection, suppressions).values(address_hash=hashed, reason=reason, since=now))
@@ -135,6 +178,11 @@ def erase(connection: Connection, key: str) -> bool:
 
 def by_key(connection: Connection, key: str) -> dict[str, Any] | None:
     row = connection.execute(select(subscribers).where(subscribers.c.address_key == key)).first()
+    return _person(connection, [row])[0] | {"id": row.id, "consent": json.loads(row.consent)} if row else None
+
+
+def by_id(connection: Connection, person: int) -> dict[str, Any] | None:
+    row = connection.execute(select(subscribers).where(subscribers.c.id == person)).first()
     return _person(connection, [row])[0] | {"id": row.id, "consent": json.loads(row.consent)} if row else None
 
 
@@ -182,7 +230,7 @@ def _person(connection: Connection, rows: Sequence[AnyRow]) -> list[dict[str, An
     return [
         {
             "email": row.email, "name": row.name, "state": row.state, "digests": chosen[row.id],
-            "since": row.since, "reason": row.reason, "tags": row.tags,
+            "since": row.since, "reason": row.reason, "tags": row.tags, "paused_until": row.paused_until,
         }
         for row in rows
     ]  # fmt: skip
@@ -198,9 +246,9 @@ def domains(connection: Connection) -> Iterable[str]:
     return connection.scalars(select(subscribers.c.domain).where(subscribers.c.state == State.ACTIVE).distinct())
 
 
-def audience(connection: Connection, digest: str | None) -> int:
-    """How many people an edition of this digest (None: everybody active) would go to."""
-    query = select(func.count()).select_from(subscribers).where(subscribers.c.state == State.ACTIVE)
+def audience(connection: Connection, digest: str | None, now: datetime) -> int:
+    """How many people an edition of this digest (None: everybody reachable) would go to at that moment."""
+    query = select(func.count()).select_from(subscribers).where(reachable(now))
     if digest is not None:
         query = query.where(
             subscribers.c.id.in_(select(subscriptions.c.subscriber).where(subscriptions.c.digest == digest))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from sqlalchemy import Connection, select
 
-from syndicate.store import subscribers
+from syndicate.store import subscribers, wishes
 from syndicate.store.database import Store
 from syndicate.store.schema import subscribers as people_table
 from syndicate.store.schema import suppressions
@@ -61,7 +63,7 @@ def test_an_import_brings_nobody_back(store: Store, left: State) -> None:
     leave(store, "ada@example.net", left)
     assert import_(store, "ADA@example.net") == "suppressed"
     assert person(store, "ada@example.net")["state"] == left
-    assert store.read_now(subscribers.audience, "weekly") == 0
+    assert store.read_now(subscribers.audience, "weekly", NOON) == 0
 
 
 def test_an_explicit_act_for_this_one_address_brings_him_back(store: Store) -> None:
@@ -127,9 +129,9 @@ def test_an_audience_is_who_is_active_and_chose_it(store: Store) -> None:
     add(store, "cy@example.org", state=State.PENDING)
     add(store, "dee@example.com")
     leave(store, "dee@example.com")
-    assert store.read_now(subscribers.audience, None) == 2
-    assert store.read_now(subscribers.audience, "weekly") == 1
-    assert store.read_now(subscribers.audience, "new") == 0
+    assert store.read_now(subscribers.audience, None, NOON) == 2
+    assert store.read_now(subscribers.audience, "weekly", NOON) == 1
+    assert store.read_now(subscribers.audience, "new", NOON) == 0
     domains = store.read_now(lambda connection: sorted(subscribers.domains(connection)))
     assert domains == ["example.net", "example.org"]
 
@@ -138,3 +140,51 @@ def test_an_address_is_stored_as_given_with_its_domain_in_ascii(store: Store) ->
     add(store, "Ada.Lovelace@bücher.example")
     emails = store.read_now(lambda connection: connection.scalars(select(people_table.c.email)).all())
     assert emails == ["Ada.Lovelace@xn--bcher-kva.example"]
+
+
+# --- their say --------------------------------------------------------------------------------------------------------
+
+
+def choose(store: Store, email: str, *digests: str, until: datetime | None = None, at: datetime = NOON) -> bool:
+    return store.write_now(subscribers.choose, person(store, email)["id"], digests, until, at)
+
+
+def test_what_somebody_chooses_is_what_he_gets(store: Store) -> None:
+    add(store, "ada@example.net", digests=("weekly", "daily"))
+    add(store, "bob@example.net", digests=("weekly",))
+    assert choose(store, "ada@example.net", "daily", "each", "daily")
+    assert person(store, "ada@example.net")["digests"] == ["daily", "each"]
+    assert person(store, "bob@example.net")["digests"] == ["weekly"]
+    assert choose(store, "ada@example.net")
+    assert person(store, "ada@example.net")["digests"] == []
+
+
+def test_a_rest_lasts_up_to_its_end_and_hides_from_every_count(store: Store) -> None:
+    add(store, "ada@example.net")
+    assert choose(store, "ada@example.net", "weekly", until=NOON + HOUR)
+    assert person(store, "ada@example.net")["paused_until"] == NOON + HOUR
+    seen = [store.read_now(subscribers.audience, "weekly", NOON + part * HOUR) for part in (0, 0.999, 1)]
+    assert seen == [0, 0, 1]
+    assert choose(store, "ada@example.net", "weekly")
+    assert store.read_now(subscribers.audience, "weekly", NOON) == 1
+    assert choose(store, "ada@example.net", "weekly", until=NOON)  # over when it begins
+    assert person(store, "ada@example.net")["paused_until"] is None
+
+
+@pytest.mark.parametrize("state", [State.PENDING, State.UNSUBSCRIBED, State.BOUNCED, State.COMPLAINED])
+def test_nobody_comes_back_by_choosing(store: Store, state: State) -> None:
+    import_(store, "ada@example.net", state)
+    assert not choose(store, "ada@example.net", "daily")
+    found = person(store, "ada@example.net")
+    assert (found["state"], "daily" in found["digests"]) == (state, False)
+
+
+def test_a_wish_is_kept_as_it_was_said(store: Store) -> None:
+    add(store, "ada@example.net")
+    one = person(store, "ada@example.net")["id"]
+    store.write_now(wishes.note, one, "asked", {"from": "form", "shown": "Every Friday, ünd"}, NOON)
+    store.write_now(wishes.note, one, "chose", {"digests": ["weekly"]}, NOON + HOUR)
+    assert store.read_now(wishes.of_person, one) == [
+        {"at": NOON, "what": "asked", "told": {"from": "form", "shown": "Every Friday, ünd"}},
+        {"at": NOON + HOUR, "what": "chose", "told": {"digests": ["weekly"]}},
+    ]
