@@ -195,7 +195,7 @@ async def test_a_false_token_answers_404_and_unsubscribes_nobody(wire: httpx.Asy
 
 async def test_the_preferences_link_works_with_its_own_token(client: httpx.AsyncClient, office: SmallOffice) -> None:
     path = office.link("preferences")
-    assert "Single digests" in (await client.get(path)).text
+    assert (await client.get(path)).status_code == 200
     assert office.people == {7}
     assert (await client.post(path)).status_code == 200
     assert office.people == set()
