@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syndicate.delivery import LetterSettlement, LetterState, RetryPolicy
-from syndicate.mail import discreet, settle_letter
+from syndicate.letterfate import discreet, settle_letter
 from syndicate.transports.base import Fate, Verdict
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
