@@ -7,9 +7,7 @@ its own after all others; what was in hand at three deaths waits for a person.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,9 +15,10 @@ from typing import Any
 from syndicate import letter
 from syndicate.clock import Chance, Clock
 from syndicate.crashpoint import crashpoint
-from syndicate.delivery import QUARANTINE, LetterSettlement, LetterState, RetryPolicy, backoff
+from syndicate.delivery import LetterSettlement, LetterState, RetryPolicy
 from syndicate.errors import SyndicateError
 from syndicate.letter import Person, Stencil
+from syndicate.letterfate import discreet, give_back, settle_letter
 from syndicate.logs import get
 from syndicate.signer import Signer
 from syndicate.store import groups, letters, retention
@@ -27,7 +26,7 @@ from syndicate.store.database import Store
 from syndicate.store.groups import Recipient, Trouble
 from syndicate.store.letters import Mailing
 from syndicate.store.owners import Owner
-from syndicate.transports.base import Connection, Envelope, Fate, Transport, Verdict
+from syndicate.transports.base import Connection, Envelope, Fate, Transport, Verdict, ask
 
 GROUP = 25  # letters at most that one connection claims
 FIRST_GROUP = 5  # while its speed is not known
@@ -35,7 +34,6 @@ PAUSE_LOOK = 0.5  # seconds between looks for a pause within a group
 GROUP_SECONDS = 5.0  # no more are claimed than go out in that time
 NOBODY = 0  # the subscriber of test letters
 BLAMES = 3  # letters in a row, refused for what we are or sent, that pause the channel
-AFTER_4XX = timedelta(minutes=5)
 SHORT_REST = timedelta(minutes=1)  # after a refused connection
 FAULT_REST = timedelta(minutes=15)  # until a probe, where a person must do something
 QUOTA_REST = timedelta(hours=1)  # whose midnight ends a day's quota is not said: an hourly letter finds it
@@ -140,7 +138,7 @@ class _Pump:
     settled: list[LetterSettlement] = field(default_factory=list)  # known here, not in the ledger yet
     open: dict[int, Recipient] = field(default_factory=dict)  # letters of this group without a verdict
     size: int = FIRST_GROUP
-    looked: float = 0.0  # when it was last looked up whether all this is paused
+    paused: bool = False  # by somebody, while this group was being sent
     probed: bool = False  # its only letter was a probe, and no trouble came back
 
     async def run(self) -> None:
@@ -160,29 +158,33 @@ class _Pump:
 
     async def _send(self, line: Connection, group: groups.Group) -> None:
         begun, people = self.clock.monotonic(), group.people
-        self.looked = begun
+        self.paused = False
         self.open = {to.letter: to for to in people}
         crashpoint("claim.done")
         if group.begun:
             await self.store.note_begun(group.begun, self.clock.now())
         envelopes = [made for to in people if (made := self._envelope(to))]
-        async with aclosing(line.send(envelopes)) as verdicts:
-            async for verdict in verdicts:
-                self._judge(verdict)
-                crashpoint("smtp.accepted")
-                if self.trouble or not self.owner.stands(begun) or await self._is_paused():
-                    break
+
+        def hear(verdict: Verdict) -> bool:
+            self._judge(verdict)
+            crashpoint("smtp.accepted")
+            return not self.trouble and not self.paused and self.owner.stands(begun)
+
+        looking = asyncio.create_task(self._look_for_a_pause())
+        try:
+            await line.send(envelopes, hear)
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
         self._give_back()
         seconds = self.clock.monotonic() - begun
         self.size = max(1, min(GROUP, int(len(people) * GROUP_SECONDS / seconds))) if seconds > 0 else GROUP
 
-    async def _is_paused(self) -> bool:
-        """Whether somebody paused it meanwhile: a pause should not wait for a group of slow letters."""
-        now = self.clock.monotonic()
-        if now - self.looked < PAUSE_LOOK:
-            return False
-        self.looked = now
-        return await self.store.read(groups.is_paused, self.mailing, self.clock.now())
+    async def _look_for_a_pause(self) -> None:
+        """Somebody may pause it meanwhile: a pause should not wait for a group of slow letters."""
+        while not self.paused:
+            await asyncio.sleep(PAUSE_LOOK)
+            self.paused = await self.store.read(groups.is_paused, self.mailing, self.clock.now())
 
     def _give_back(self, *, crashed: bool = False) -> None:
         """What has no verdict is due again."""
@@ -247,69 +249,6 @@ class _Pump:
         return None
 
 
-def give_back(to: Recipient, now: datetime, *, crashed: bool) -> LetterSettlement:
-    """What becomes of a letter in hand when its sending ends without a verdict (rule 6). Pure."""
-    if crashed and to.crashes + 1 >= QUARANTINE:
-        return LetterSettlement(
-            letter=to.letter, state=LetterState.UNKNOWN, answer=letters.QUARANTINED, in_doubt=True
-        )  # fmt: skip
-    return LetterSettlement(letter=to.letter, state=LetterState.DUE, due_at=now, tried=False, in_doubt=crashed)
-
-
-def discreet(answer: str, email: str) -> str:
-    """A server's words without the address they are about: what is kept of them outlives the person's wish. Pure."""
-    return re.sub(re.escape(email), "…", answer, flags=re.IGNORECASE) if email else answer
-
-
-def settle_letter(
-    verdict: Verdict,
-    attempt: int,
-    frozen_at: datetime,
-    now: datetime,
-    policy: RetryPolicy,
-    chance: Chance,
-    *,
-    live: bool,
-    crashes: int = 0,
-) -> LetterSettlement:
-    """Decide what a verdict makes of a letter (rules 20 and 21). Pure.
-
-    Without an answer to the final dot it may have arrived (RFC 5321 section 4.5.4.1, RFC 1047): it is repeated, but
-    nobody gets more than three copies, so that such an end counts like a crash (rule 6).
-    """
-    if verdict.fate is Fate.ACCEPTED:
-        state = LetterState.SENT if live else LetterState.REHEARSED
-        return LetterSettlement(letter=verdict.letter, state=state, code=verdict.code, answer=verdict.answer)
-    if verdict.fate is Fate.REJECTED:
-        return LetterSettlement(
-            letter=verdict.letter, state=LetterState.FAILED, code=verdict.code, answer=verdict.answer
-        )
-    if verdict.fate is Fate.UNSENT:
-        return LetterSettlement(letter=verdict.letter, state=LetterState.DUE, due_at=now, tried=False)
-    if verdict.in_doubt and crashes + 1 >= QUARANTINE:
-        return LetterSettlement(
-            letter=verdict.letter, state=LetterState.UNKNOWN, code=verdict.code, in_doubt=True,
-            answer=f"quarantined: no answer to its end {QUARANTINE} times; it may have arrived: {verdict.answer}",
-        )  # fmt: skip
-    wait = backoff(attempt, policy, chance)
-    if verdict.code is not None and 400 <= verdict.code < 500:  # greylisting and full boxes want patience
-        wait = min(policy.longest, AFTER_4XX * (1 << min(attempt - 1, 8)) * (1 + chance.random()))
-    if verdict.fate is not Fate.CHANNEL and now + wait > frozen_at + policy.retry_for:
-        return LetterSettlement(
-            letter=verdict.letter, state=LetterState.EXPIRED, code=verdict.code, in_doubt=verdict.in_doubt,
-            answer=f"given up after {attempt} attempts: {verdict.answer}",
-        )  # fmt: skip
-    return LetterSettlement(
-        letter=verdict.letter,
-        state=LetterState.DUE,
-        due_at=now + wait,
-        tried=verdict.fate is not Fate.CHANNEL,
-        in_doubt=verdict.in_doubt,
-        code=verdict.code,
-        answer=verdict.answer,
-    )
-
-
 async def send_test(post: Post, payload: Mapping[str, Any], email: str, now: datetime) -> Verdict:
     """Send one message beside the ledger: it consumes nothing, and its links leave everybody subscribed."""
     stencil = Stencil(payload, post.public_url)
@@ -323,7 +262,4 @@ async def send_test(post: Post, payload: Mapping[str, Any], email: str, now: dat
     )
     slug = f"test-{payload['slug']}-{now:%Y%m%dT%H%M%S}"
     envelope = Envelope(letter=0, sender=stencil.sender, recipient=email, pieces=stencil.fill(person), edition=slug)
-    async with post.transport.connect() as line:
-        async for verdict in line.send([envelope]):
-            return verdict
-    raise SyndicateError("the transport gave no verdict")
+    return await ask(post.transport, envelope)

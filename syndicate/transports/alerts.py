@@ -18,7 +18,7 @@ from syndicate.fetch import Fetcher, retry_after
 from syndicate.letter import mailbox, notice
 from syndicate.logs import mask
 from syndicate.prose import one_line
-from syndicate.transports.base import Envelope, Fate
+from syndicate.transports.base import Envelope, Fate, ask
 from syndicate.transports.session import Limits
 from syndicate.transports.smtp import Smtp
 
@@ -86,11 +86,9 @@ class Mail:
             message_id=f"<{alert.id}@{sender.rpartition('@')[2]}>",
         )  # fmt: skip
         envelope = Envelope(letter=0, sender=sender, recipient=recipient, pieces=pieces)
-        async with self._smtp.connect() as line:
-            async for verdict in line.send([envelope]):
-                if verdict.fate is not Fate.ACCEPTED:
-                    said = verdict.answer or "no answer"
-                    raise Unavailable(said, status=verdict.code, pauses=verdict.pauses)
+        verdict = await ask(self._smtp, envelope)
+        if verdict.fate is not Fate.ACCEPTED:
+            raise Unavailable(verdict.answer or "no answer", status=verdict.code, pauses=verdict.pauses)
 
 
 class Webhook:

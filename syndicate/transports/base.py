@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+# Neither of these two is frozen: one of each is made a letter, and freezing doubles what that costs.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(slots=True, kw_only=True)
 class Envelope:
     """One letter ready for the wire."""
 
@@ -18,6 +20,14 @@ class Envelope:
     recipient: str  # as given, with an A-label domain
     pieces: Sequence[bytes]  # the message as it goes out: CRLF, dots stuffed, without the final dot
     edition: str = ""  # its slug; names the file in the outbox
+    size: int = -1  # octets of all pieces; counted here where the caller has not
+    seven_bit: bool | None = None  # whether all pieces are ASCII; looked up here where the caller does not know
+
+    def __post_init__(self) -> None:
+        if self.size < 0:
+            self.size = sum(map(len, self.pieces))
+        if self.seven_bit is None:
+            self.seven_bit = all(piece.isascii() for piece in self.pieces)
 
 
 class Fate(StrEnum):
@@ -31,7 +41,7 @@ class Fate(StrEnum):
     UNSENT = "unsent"  # never tried: given back
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Verdict:
     """What became of one letter."""
 
@@ -43,14 +53,35 @@ class Verdict:
     quota: bool = False  # with CHANNEL: a day's quota is used up, rest until the provider's midnight
     in_doubt: bool = False  # the dot left and no answer came: may be repeated with the same Message-ID
     pauses: str | None = None  # with CHANNEL: what a person must do, where waiting will not help
+    person: str = ""  # "hard": there is nobody at this address; "soft": there was no way to reach him this time
+
+
+Hear = Callable[[Verdict], bool]
 
 
 class Connection(Protocol):
     """One conversation with a mail server; reopened by itself where that costs nobody their mail."""
 
-    def send(self, group: Sequence[Envelope]) -> AsyncGenerator[Verdict, None]:
-        """Send in order; yield one verdict an envelope as it becomes known. Raises nothing but cancellation."""
+    async def send(self, group: Sequence[Envelope], hear: Hear) -> None:
+        """Send in order; `hear` is called once a letter, in order, as soon as its fate is known.
+
+        Where it returns False, and after trouble with the channel, no content of a further letter leaves us and the
+        rest has no verdict: nothing was sent. Raises nothing but cancellation and what `hear` raises.
+        """
         ...
+
+
+async def ask(transport: Transport, envelope: Envelope) -> Verdict:
+    """Send one letter over a connection of its own. Raises nothing but cancellation."""
+    heard: list[Verdict] = []
+
+    def hear(verdict: Verdict) -> bool:
+        heard.append(verdict)
+        return False
+
+    async with transport.connect() as line:
+        await line.send([envelope], hear)
+    return heard[0]
 
 
 class Transport(Protocol):

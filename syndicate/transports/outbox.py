@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from email.utils import getaddresses
 from pathlib import Path
 
 from syndicate.letter import message_bytes
-from syndicate.transports.base import Envelope, Fate, Verdict
+from syndicate.transports.base import Envelope, Fate, Hear, Verdict
 
 _HEAD = 65_536  # bytes in which a letter's header ends
 
@@ -31,18 +31,17 @@ class Outbox:
     async def connect(self) -> AsyncIterator[Outbox]:
         yield self
 
-    async def send(self, group: Sequence[Envelope]) -> AsyncGenerator[Verdict, None]:
+    async def send(self, group: Sequence[Envelope], hear: Hear) -> None:
         """A full or unwritable disk is trouble with the channel: the letters stay due."""
-        for index, envelope in enumerate(group):
+        for envelope in group:
             try:
                 await asyncio.to_thread(self._write, envelope)
             except OSError as exc:
                 todo = f"make room in {self.folder}, and let it be written"
-                yield Verdict(letter=envelope.letter, fate=Fate.CHANNEL, answer=f"cannot write: {exc}", pauses=todo)
-                for rest in group[index + 1 :]:
-                    yield Verdict(letter=rest.letter, fate=Fate.UNSENT)
+                hear(Verdict(letter=envelope.letter, fate=Fate.CHANNEL, answer=f"cannot write: {exc}", pauses=todo))
                 return
-            yield Verdict(letter=envelope.letter, fate=Fate.ACCEPTED, answer="written to the outbox")
+            if not hear(Verdict(letter=envelope.letter, fate=Fate.ACCEPTED, answer="written to the outbox")):
+                return
 
     def _write(self, envelope: Envelope) -> None:
         edition = re.sub(r"[^A-Za-z0-9_-]+", "-", envelope.edition).strip("-")[:100] or "letter"

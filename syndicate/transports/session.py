@@ -219,23 +219,23 @@ class Session:
     def _mail_from(self, envelope: Envelope) -> str:
         words = [f"MAIL FROM:<{envelope.sender}>"]
         if "SIZE" in self._offers:
-            words.append(f"SIZE={_size(envelope)}")
+            words.append(f"SIZE={envelope.size}")
         if not envelope.recipient.isascii():
             words += ["BODY=8BITMIME", "SMTPUTF8"]  # RFC 6531 section 3.4
-        elif not _is_seven_bit(envelope):
+        elif not envelope.seven_bit:
             words.append("BODY=8BITMIME")
         return " ".join(words)
 
     def _impossible(self, envelope: Envelope) -> Verdict | None:
         """What this server cannot take, judged before it is asked."""
         limit = self._offers.get("SIZE", "").strip()
-        if limit.isdigit() and 0 < int(limit) < _size(envelope):
-            words = f"the letter has {_size(envelope)} bytes and the server takes {limit}"
+        if limit.isdigit() and 0 < int(limit) < envelope.size:
+            words = f"the letter has {envelope.size} bytes and the server takes {limit}"
             return Verdict(letter=envelope.letter, fate=Fate.BLAMED, code=552, status="5.3.4", answer=words)
         if not envelope.recipient.isascii() and "SMTPUTF8" not in self._offers:
             words = "the server does not offer SMTPUTF8, which this address needs"
             return Verdict(letter=envelope.letter, fate=Fate.REJECTED, code=553, status="5.6.7", answer=words)
-        if envelope.recipient.isascii() and "8BITMIME" not in self._offers and not _is_seven_bit(envelope):
+        if envelope.recipient.isascii() and "8BITMIME" not in self._offers and not envelope.seven_bit:
             words = "the server does not offer 8BITMIME, which this letter needs"
             return Verdict(letter=envelope.letter, fate=Fate.BLAMED, code=554, status="5.6.3", answer=words)
         return None
@@ -275,14 +275,6 @@ def _is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
-
-
-def _is_seven_bit(envelope: Envelope) -> bool:
-    return all(piece.isascii() for piece in envelope.pieces)
-
-
-def _size(envelope: Envelope) -> int:
-    return sum(map(len, envelope.pieces))
 
 
 def _base64(text: str) -> str:

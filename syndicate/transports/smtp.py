@@ -6,12 +6,12 @@ Says a letter at most once on a healthy line; a line that had gone stale before 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from syndicate.clock import Clock
 from syndicate.config import SmtpSettings
-from syndicate.transports.base import Envelope, Fate, Verdict
+from syndicate.transports.base import Envelope, Fate, Hear, Verdict
 from syndicate.transports.session import Limits, Session, Stale
 from syndicate.transports.verdicts import Trouble, unspeakable
 
@@ -65,9 +65,8 @@ class Line:
         self._smtp = smtp
         self._session: Session | None = None
 
-    async def send(self, group: Sequence[Envelope]) -> AsyncGenerator[Verdict, None]:
-        """One verdict an envelope, in order; after trouble with the channel the rest is UNSENT."""
-        for index, envelope in enumerate(group):
+    async def send(self, group: Sequence[Envelope], hear: Hear) -> None:
+        for envelope in group:
             await self._smtp.pace()
             try:
                 verdict = await self._send(envelope)
@@ -76,10 +75,7 @@ class Line:
             except BaseException:
                 self._drop("cancelled")
                 raise
-            yield verdict
-            if verdict.fate is Fate.CHANNEL:
-                for rest in group[index + 1 :]:
-                    yield Verdict(letter=rest.letter, fate=Fate.UNSENT)
+            if not hear(verdict) or verdict.fate is Fate.CHANNEL:
                 return
 
     async def aclose(self) -> None:

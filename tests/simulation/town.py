@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,7 +32,7 @@ from syndicate.sources.folder import Folder
 from syndicate.store.database import Store, open_ledger
 from syndicate.store.owners import Owner
 from syndicate.store.timekeeping import Timekeeper
-from syndicate.transports.base import Envelope, Fate, Verdict
+from syndicate.transports.base import Envelope, Fate, Hear, Verdict
 from tests.invariants import Copy, Post, World
 
 SECRET = b"a secret of the simulation"
@@ -207,15 +207,12 @@ class Mailbox:
     async def connect(self) -> AsyncIterator[Mailbox]:
         yield self
 
-    async def send(self, group: Sequence[Envelope]) -> AsyncGenerator[Verdict, None]:
-        for number, envelope in enumerate(group):
+    async def send(self, group: Sequence[Envelope], hear: Hear) -> None:
+        for envelope in group:
             await asyncio.sleep(0)  # others have their turn between two letters
             verdict = self._take(envelope)
             crashpoint.crashpoint("mailbox.taken")
-            yield verdict
-            if verdict.fate is Fate.CHANNEL:
-                for rest in group[number + 1 :]:
-                    yield Verdict(letter=rest.letter, fate=Fate.UNSENT)
+            if not hear(verdict) or verdict.fate is Fate.CHANNEL:
                 return
 
     def _take(self, envelope: Envelope) -> Verdict:

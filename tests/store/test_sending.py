@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
@@ -30,7 +30,7 @@ from syndicate.signer import Signer
 from syndicate.store import claims, freezing, letters, pauses
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner
-from syndicate.transports.base import Envelope, Fate, Verdict
+from syndicate.transports.base import Envelope, Fate, Hear, Verdict
 from tests.doubles.clock import TwoClocks
 from tests.store.conftest import only
 from tests.store.rows import (
@@ -491,14 +491,15 @@ class StageTransport:
     async def connect(self) -> AsyncIterator[StageTransport]:
         yield self
 
-    async def send(self, group: Sequence[Envelope]) -> AsyncGenerator[Verdict, None]:
+    async def send(self, group: Sequence[Envelope], hear: Hear) -> None:
         self.groups.append(len(group))
         for envelope in group:
             await asyncio.sleep(0)
             verdict = self.answer(envelope)
             if verdict.fate is Fate.ACCEPTED:
                 self.world.append((envelope.recipient, b"".join(envelope.pieces)))
-            yield verdict
+            if not hear(verdict):
+                return
 
 
 class Office:
