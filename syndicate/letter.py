@@ -1,8 +1,8 @@
 """From a rendered edition to bytes on the wire: the frozen payload, and the stencil that addresses it to each person.
 
 An RFC 5322 message is built once an edition and cut into pieces at its marks; a person costs six short strings.
-Quoted-printable is done here, between the marks, so that no soft line break can ever cut one: a mark that went
-missing would give somebody another one's unsubscribe link.
+Quoted-printable is done between the marks, so that no soft line break can ever cut one: a mark that went missing
+would give somebody another one's unsubscribe link.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from datetime import UTC, datetime
 from email.header import Header
 from email.utils import format_datetime, parseaddr
 from typing import Any
+
+from syndicate.dkim import Dkim
+from syndicate.quoted import quoted_link, quoted_printable
 
 UNSUBSCRIBE = "https://unsubscribe.mark.invalid/"
 PREFERENCES = "https://preferences.mark.invalid/"
@@ -26,6 +30,7 @@ _URL = re.compile(r"https?://[A-Za-z0-9!#$%()*+,./:;=?@\[\]_~-]+")  # needs no e
 _ADDRESS = re.compile(r"[^\s<>\"(),:;\\@\[\]\x00-\x1f\x7f]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9._+=-]+@[A-Za-z0-9.-]+>")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]{1,60}")  # atoms of RFC 5322 section 3.2.3
+_PAIRS = [bytes(pair) for pair in itertools.product(b"abcdefghijklmnopqrstuvwxyz234567", repeat=2)]  # RFC 4648 sect. 6
 _BAD_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -58,6 +63,28 @@ def message_id(secret: bytes, delivery: int, subscriber: int, domain: str) -> st
     return f"<{base64.b32encode(mac[:15]).decode().lower()}@{domain}>"
 
 
+class MessageIds:
+    """The Message-IDs of one mailing: the bytes of `message_id`, in a third of the time."""
+
+    def __init__(self, secret: bytes, delivery: int, domain: str) -> None:
+        key = (secret if len(secret) <= 64 else hashlib.sha256(secret).digest()).ljust(64, b"\0")  # RFC 2104 section 2
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key) + b"syndicate message 1 %d " % delivery)
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
+        self._end = f"@{domain}>".encode()
+
+    def of(self, subscriber: int) -> bytes:
+        """The Message-ID of one person's letter, with its angle brackets."""
+        inner, outer, pair = self._inner.copy(), self._outer.copy(), _PAIRS
+        inner.update(b"%d" % subscriber)
+        outer.update(inner.digest())
+        bits = int.from_bytes(outer.digest()[:15], "big")
+        return b"<%b%b%b%b%b%b%b%b%b%b%b%b%b" % (
+            pair[bits >> 110], pair[bits >> 100 & 1023], pair[bits >> 90 & 1023], pair[bits >> 80 & 1023],
+            pair[bits >> 70 & 1023], pair[bits >> 60 & 1023], pair[bits >> 50 & 1023], pair[bits >> 40 & 1023],
+            pair[bits >> 30 & 1023], pair[bits >> 20 & 1023], pair[bits >> 10 & 1023], pair[bits & 1023], self._end,
+        )  # fmt: skip
+
+
 def fill_marks(text: str, *, unsubscribe_url: str, preferences_url: str) -> str:
     """A rendered text with its links set: for previews and the archive."""
     return text.replace(UNSUBSCRIBE, unsubscribe_url).replace(PREFERENCES, preferences_url)
@@ -85,10 +112,12 @@ def compose(
     list_name: str = "",
     date: datetime,
     slug: str,
+    archive: str = "",
 ) -> dict[str, Any]:
     """Freeze an edition: all that its letters have in common, as JSON. Raise ValueError for what no header may hold.
 
-    `date` is the moment of freezing: a letter that is repeated repeats its bytes.
+    `date` is the moment of freezing: a letter that is repeated repeats its bytes. `archive` is the page of all
+    editions; only an https address is told (RFC 2369 section 3.6).
     """
     name, address = mailbox(sender)
     domain = address.rpartition("@")[2]
@@ -103,6 +132,7 @@ def compose(
         "reply_to": list(mailbox(reply_to)) if reply_to else None,
         "list_id": _header_safe("list id", list_id),
         "list_name": _header_safe("list name", list_name),
+        "archive": archive if archive.startswith("https://") and _URL.fullmatch(archive) else "",
         "date": date.astimezone(UTC).replace(microsecond=0).isoformat(),
         "domain": domain,
         "marks": {part: _count(getattr(rendered, part)) for part in ("html", "text")},
@@ -129,7 +159,10 @@ class Stencil:
                 pieces[-1] += part
             else:
                 pieces.append(part)
-        self._pieces, self._slots = tuple(pieces), tuple(slots)
+        self.pieces, self.slots = tuple(pieces), tuple(slots)
+        self.date = datetime.fromisoformat(payload["date"])
+        self.size = sum(map(len, pieces))  # octets of what all share, which is ASCII
+        self._places = {name: tuple(index for index, slot in slots if slot == name) for _, name in slots}
         counts = {part: _count(payload[part]) for part in ("html", "text")}
         total = sum(sum(count) for count in counts.values())
         if (
@@ -150,17 +183,32 @@ class Stencil:
                 raise ValueError(f"letter {person.letter}: {url!r} is no link of ours")
         if not _MESSAGE_ID.fullmatch(person.message_id):
             raise ValueError(f"letter {person.letter}: {person.message_id!r} is no Message-ID")
-        values = {
-            "to": _field("To", _mailbox("" if _BAD_IN_HEADER.search(person.name) else person.name, person.email)),
-            "message_id": b"Message-ID: %b\r\n" % person.message_id.encode(),
+        name = "" if _BAD_IN_HEADER.search(person.name) else person.name
+        unsubscribe, preferences = person.unsubscribe_url.encode(), person.preferences_url.encode()
+        return self.address(person.email, name, person.message_id.encode(), unsubscribe, preferences)
+
+    def address(self, email: str, name: str, message_id: bytes, unsubscribe: bytes, preferences: bytes) -> list[bytes]:
+        """As `fill`, for links and a Message-ID of our own making, which nobody need look at again.
+
+        Raise ValueError for an address that could break out of its place, as `fill` does.
+        """
+        pieces = list(self.pieces)
+        if not name and _ADDRESS.fullmatch(email):
+            to = b"To: %b\r\n" % email.encode()
+        else:
+            to = _field("To", _mailbox("" if _BAD_IN_HEADER.search(name) else name, email))
+        link, choice, places = quoted_link(unsubscribe), quoted_link(preferences), self._places
+        for index in places["to"]:
+            pieces[index] = to
+        for index in places["message_id"]:
+            pieces[index] = b"Message-ID: %b\r\n" % message_id
+        for index in places["list_unsubscribe"]:
             # One raw line, however long: an encoded word or a fold here costs the one-click button (RFC 8058).
-            "list_unsubscribe": b"List-Unsubscribe: <%b>\r\n" % person.unsubscribe_url.encode(),
-            "unsubscribe": _quoted_url(person.unsubscribe_url),
-            "preferences": _quoted_url(person.preferences_url),
-        }
-        pieces = list(self._pieces)
-        for index, name in self._slots:
-            pieces[index] = values[name]
+            pieces[index] = b"List-Unsubscribe: <%b>\r\n" % unsubscribe
+        for index in places["unsubscribe"]:
+            pieces[index] = link
+        for index in places.get("preferences", ()):
+            pieces[index] = choice
         return pieces
 
 
@@ -171,7 +219,15 @@ def message_bytes(pieces: Iterable[bytes]) -> bytes:
 
 
 def notice(
-    *, sender: str, to: str, subject: str, text: str, date: datetime, message_id: str, reply_to: str = ""
+    *,
+    sender: str,
+    to: str,
+    subject: str,
+    text: str,
+    date: datetime,
+    message_id: str,
+    reply_to: str = "",
+    dkim: Dkim | None = None,
 ) -> Sequence[bytes]:
     """A short message of the program itself to one person (confirmation, alert): plain text, no list, no tracking.
 
@@ -179,7 +235,7 @@ def notice(
     """
     if not _MESSAGE_ID.fullmatch(message_id):
         raise ValueError(f"{message_id!r} is no Message-ID")
-    return [
+    pieces = [
         _field("From", _mailbox(*mailbox(sender))),
         _field("Reply-To", _mailbox(*mailbox(reply_to))) if reply_to else b"",
         _field("To", _mailbox(*mailbox(to))),
@@ -190,6 +246,7 @@ def notice(
         b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n",
         quoted_printable(text.rstrip("\n") + "\n"),
     ]
+    return [dkim.sign(pieces, date), *pieces] if dkim else pieces
 
 
 # --- the message ---------------------------------------------------------------------------------------------------
@@ -210,6 +267,8 @@ def _message(payload: Mapping[str, Any], boundary: str) -> Iterable[bytes | _Slo
     yield _Slot("message_id")
     name = _phrase(payload["list_name"], "List-Id")
     yield _field("List-Id", f"{name} <{payload['list_id']}>" if name else f"<{payload['list_id']}>")
+    if payload.get("archive"):  # no edition frozen before there were pages has one
+        yield f"List-Archive: <{payload['archive']}>\r\n".encode()
     yield _Slot("list_unsubscribe")
     yield _field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
     yield _field("Feedback-ID", _feedback_id(payload))
@@ -291,39 +350,3 @@ def _mailbox(name: str, email: str) -> str:
     if not phrase:
         return email
     return f"{phrase}{' ' if len(phrase) + len(email) < 68 else chr(13) + chr(10) + ' '}<{email}>"
-
-
-# --- quoted-printable, RFC 2045 section 6.7 ------------------------------------------------------------------------
-
-_PRINTABLE = [chr(byte) if 32 <= byte < 127 and byte != 61 else f"={byte:02X}" for byte in range(256)]
-_AS_IT_IS = re.compile(r"(?!\.|From )[ -<>-~]{0,75}(?<! )")  # nothing to encode, nothing to break
-
-
-def quoted_printable(text: str) -> bytes:
-    """Lines of at most 76, CRLF. A dot or "From " at the start of a line is encoded: no stuffing, no mbox damage."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return "\r\n".join(line if _AS_IT_IS.fullmatch(line) else _quoted_line(line) for line in lines).encode()
-
-
-def _quoted_line(line: str) -> str:
-    out: list[str] = []
-    row = ""
-    for byte in line.encode("utf-8", "replace"):
-        token = _PRINTABLE[byte]
-        if len(row) + len(token) > 75:
-            out.append(row + "=")
-            row = ""
-        if not row and token in (".", "F"):
-            token = f"={byte:02X}"
-        row += token
-    if row.endswith(" "):
-        last = row[:-1]
-        if len(last) + 3 > 76:
-            out.append(last + "=")
-            last = ""
-        row = last + "=20"
-    return "\r\n".join([*out, row])
-
-
-def _quoted_url(url: str) -> bytes:
-    return url.encode() if len(url) <= 75 and "=" not in url else quoted_printable(url)

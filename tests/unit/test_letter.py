@@ -28,8 +28,8 @@ from syndicate.letter import (
     message_bytes,
     message_id,
     notice,
-    quoted_printable,
 )
+from syndicate.quoted import quoted_printable
 
 FROZEN = datetime(2026, 11, 20, 9, 0, 0, 123, tzinfo=UTC)
 HTML = f'<p>Grüße, é, 日本.</p><a href="{UNSUBSCRIBE}">Unsubscribe</a> <a href="{PREFERENCES}">P</a>'
