@@ -52,10 +52,12 @@ class Site(Table):
     author: str = ""
     image: Page = ""
     cta_url: Page = ""
+    accent: str = "#0b5d86"  # sRGB
 
     _title = field_validator("title")(rules.one_line)
     _language = field_validator("language")(rules.language)
     _timezone = field_validator("timezone")(rules.timezone)
+    _accent = field_validator("accent")(rules.colour)
 
     @property
     def zone(self) -> ZoneInfo:

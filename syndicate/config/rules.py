@@ -96,6 +96,13 @@ def timezone(text: str) -> str:
     return text
 
 
+def colour(text: str) -> str:
+    """A colour as CSS writes it in full, in small letters."""
+    if not re.fullmatch(r"#[0-9A-Fa-f]{6}", text):
+        raise ValueError(f'{shown(text)} is not a colour: write # and six digits, like "#0b5d86"')
+    return text.lower()
+
+
 def host(text: str) -> str:
     if not re.fullmatch(r"[^\s/@\x00-\x1f]+", text):
         raise ValueError(f'{shown(text)} is not a host: write a name or an address, like "127.0.0.1"')
