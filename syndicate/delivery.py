@@ -240,3 +240,5 @@ class LetterSettlement:
     in_doubt: bool = False  # the final dot left and no answer came: counts like a crash
     code: int | None = None
     answer: str = ""
+    person: str = ""  # what its end says of him: "hard", there is nobody; "soft", he could not be reached this time
+    blames: bool = False  # refused for what we are or sent: a row of these pauses the channel

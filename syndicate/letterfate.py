@@ -10,6 +10,7 @@ from syndicate.delivery import QUARANTINE, LetterSettlement, LetterState, RetryP
 from syndicate.store import letters
 from syndicate.store.groups import Recipient
 from syndicate.transports.base import Fate, Verdict
+from syndicate.transports.verdicts import OURS
 
 AFTER_4XX = timedelta(minutes=5)
 
@@ -39,7 +40,7 @@ def settle_letter(
     live: bool,
     crashes: int = 0,
 ) -> LetterSettlement:
-    """Decide what a verdict makes of a letter (rules 20 and 21). Pure.
+    """Decide what a verdict makes of a letter (rules 20 and 21), and what its end says of the person. Pure.
 
     Without an answer to the final dot it may have arrived (RFC 5321 section 4.5.4.1, RFC 1047): it is repeated, but
     nobody gets more than three copies, so that such an end counts like a crash (rule 6).
@@ -49,8 +50,9 @@ def settle_letter(
         return LetterSettlement(letter=verdict.letter, state=state, code=verdict.code, answer=verdict.answer)
     if verdict.fate is Fate.REJECTED:
         return LetterSettlement(
-            letter=verdict.letter, state=LetterState.FAILED, code=verdict.code, answer=verdict.answer
-        )
+            letter=verdict.letter, state=LetterState.FAILED, code=verdict.code, answer=verdict.answer,
+            person="" if verdict.person == OURS else verdict.person, blames=verdict.person == OURS,
+        )  # fmt: skip
     if verdict.fate is Fate.UNSENT:
         return LetterSettlement(letter=verdict.letter, state=LetterState.DUE, due_at=now, tried=False)
     if verdict.in_doubt and crashes + 1 >= QUARANTINE:
@@ -64,7 +66,7 @@ def settle_letter(
     if verdict.fate is not Fate.CHANNEL and now + wait > frozen_at + policy.retry_for:
         return LetterSettlement(
             letter=verdict.letter, state=LetterState.EXPIRED, code=verdict.code, in_doubt=verdict.in_doubt,
-            answer=f"given up after {attempt} attempts: {verdict.answer}",
+            answer=f"given up after {attempt} attempts: {verdict.answer}", person=verdict.person,
         )  # fmt: skip
     return LetterSettlement(
         letter=verdict.letter,
@@ -74,4 +76,5 @@ def settle_letter(
         in_doubt=verdict.in_doubt,
         code=verdict.code,
         answer=verdict.answer,
+        blames=verdict.fate is Fate.BLAMED,
     )
