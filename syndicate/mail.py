@@ -165,14 +165,17 @@ class _Pump:
             await self.store.note_begun(group.begun, self.clock.now())
         envelopes = [made for to in people if (made := self._envelope(to))]
 
+        def may() -> bool:
+            return not self.paused and self.owner.stands(begun)
+
         def hear(verdict: Verdict) -> bool:
             self._judge(verdict)
             crashpoint("smtp.accepted")
-            return not self.trouble and not self.paused and self.owner.stands(begun)
+            return not self.trouble and may()
 
         looking = asyncio.create_task(self._look_for_a_pause())
         try:
-            await line.send(envelopes, hear)
+            await line.send(envelopes, hear, may)
         finally:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)

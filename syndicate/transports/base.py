@@ -57,16 +57,23 @@ class Verdict:
 
 
 Hear = Callable[[Verdict], bool]
+May = Callable[[], bool]
+
+
+def always() -> bool:
+    return True
 
 
 class Connection(Protocol):
     """One conversation with a mail server; reopened by itself where that costs nobody their mail."""
 
-    async def send(self, group: Sequence[Envelope], hear: Hear) -> None:
+    async def send(self, group: Sequence[Envelope], hear: Hear, may: May = always) -> None:
         """Send in order; `hear` is called once a letter, in order, as soon as its fate is known.
 
-        Where it returns False, and after trouble with the channel, no content of a further letter leaves us and the
-        rest has no verdict: nothing was sent. Raises nothing but cancellation and what `hear` raises.
+        `may` is asked right before a letter's content leaves us: a server may take minutes to get there, and leases
+        end. Where either returns False, and after trouble with the channel, no content of a further letter leaves us
+        and the rest has no verdict: nothing was sent. Both are plain functions, called from within the event loop.
+        Raises nothing but cancellation and what these two raise.
         """
         ...
 

@@ -11,7 +11,7 @@ from email.utils import getaddresses
 from pathlib import Path
 
 from syndicate.letter import message_bytes
-from syndicate.transports.base import Envelope, Fate, Hear, Verdict
+from syndicate.transports.base import Envelope, Fate, Hear, May, Verdict, always
 
 _HEAD = 65_536  # bytes in which a letter's header ends
 
@@ -31,9 +31,11 @@ class Outbox:
     async def connect(self) -> AsyncIterator[Outbox]:
         yield self
 
-    async def send(self, group: Sequence[Envelope], hear: Hear) -> None:
+    async def send(self, group: Sequence[Envelope], hear: Hear, may: May = always) -> None:
         """A full or unwritable disk is trouble with the channel: the letters stay due."""
         for envelope in group:
+            if not may():
+                return
             try:
                 await asyncio.to_thread(self._write, envelope)
             except OSError as exc:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from syndicate.clock import Clock
 from syndicate.config import SmtpSettings
-from syndicate.transports.base import Envelope, Fate, Hear, Verdict
+from syndicate.transports.base import Envelope, Fate, Hear, May, Verdict, always
 from syndicate.transports.session import Limits, Session, Stale
 from syndicate.transports.verdicts import Trouble, unspeakable
 
@@ -65,9 +65,11 @@ class Line:
         self._smtp = smtp
         self._session: Session | None = None
 
-    async def send(self, group: Sequence[Envelope], hear: Hear) -> None:
+    async def send(self, group: Sequence[Envelope], hear: Hear, may: May = always) -> None:
         for envelope in group:
             await self._smtp.pace()
+            if not may():
+                return
             try:
                 verdict = await self._send(envelope)
             except Trouble as trouble:

@@ -32,7 +32,7 @@ from syndicate.sources.folder import Folder
 from syndicate.store.database import Store, open_ledger
 from syndicate.store.owners import Owner
 from syndicate.store.timekeeping import Timekeeper
-from syndicate.transports.base import Envelope, Fate, Hear, Verdict
+from syndicate.transports.base import Envelope, Fate, Hear, May, Verdict, always
 from tests.invariants import Copy, Post, World
 
 SECRET = b"a secret of the simulation"
@@ -207,9 +207,11 @@ class Mailbox:
     async def connect(self) -> AsyncIterator[Mailbox]:
         yield self
 
-    async def send(self, group: Sequence[Envelope], hear: Hear) -> None:
+    async def send(self, group: Sequence[Envelope], hear: Hear, may: May = always) -> None:
         for envelope in group:
             await asyncio.sleep(0)  # others have their turn between two letters
+            if not may():
+                return
             verdict = self._take(envelope)
             crashpoint.crashpoint("mailbox.taken")
             if not hear(verdict) or verdict.fate is Fate.CHANNEL:

@@ -30,7 +30,7 @@ from syndicate.signer import Signer
 from syndicate.store import claims, freezing, letters, pauses
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner
-from syndicate.transports.base import Envelope, Fate, Hear, Verdict
+from syndicate.transports.base import Envelope, Fate, Hear, May, Verdict, always
 from tests.doubles.clock import TwoClocks
 from tests.store.conftest import only
 from tests.store.rows import (
@@ -491,10 +491,12 @@ class StageTransport:
     async def connect(self) -> AsyncIterator[StageTransport]:
         yield self
 
-    async def send(self, group: Sequence[Envelope], hear: Hear) -> None:
+    async def send(self, group: Sequence[Envelope], hear: Hear, may: May = always) -> None:
         self.groups.append(len(group))
         for envelope in group:
             await asyncio.sleep(0)
+            if not may():
+                return
             verdict = self.answer(envelope)
             if verdict.fate is Fate.ACCEPTED:
                 self.world.append((envelope.recipient, b"".join(envelope.pieces)))
