@@ -17,10 +17,13 @@ from syndicate.config.values import (
     Hours,
     Secret,
     base_address,
+    domain_name,
     duration,
     hours,
     is_password_hash,
     mailbox,
+    own_mailbox,
+    public_address,
     shown,
     time_of_day,
     web_address,
@@ -172,8 +175,11 @@ OptionalHours = Annotated[Hours | None, BeforeValidator(_hours)]
 Slots = Annotated[tuple[time, ...], BeforeValidator(_slots)]
 Page = Annotated[str, AfterValidator(_or_empty(web_address))]
 Base = Annotated[str, AfterValidator(base_address)]
+PublicBase = Annotated[str, AfterValidator(public_address)]
+OptionalDomain = Annotated[str, AfterValidator(_or_empty(domain_name))]
 OptionalMailbox = Annotated[str, AfterValidator(_or_empty(mailbox))]
-Sender = Annotated[str, AfterValidator(mailbox)]
+OptionalSender = Annotated[str, AfterValidator(_or_empty(own_mailbox))]
+Sender = Annotated[str, AfterValidator(own_mailbox)]
 Place = Annotated[Path, BeforeValidator(_path)]
 OptionalPlace = Annotated[Path | None, BeforeValidator(_optional_path)]
 SecretText = Annotated[Secret, BeforeValidator(_secret), _in_stars]

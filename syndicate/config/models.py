@@ -22,21 +22,24 @@ from syndicate.config.fields import (
     Database,
     Duration,
     Flag,
+    OptionalDomain,
     OptionalDuration,
     OptionalMailbox,
     OptionalPlace,
+    OptionalSender,
     Page,
     Password,
     Place,
     Port,
     Positive,
+    PublicBase,
     Rate,
     SecretText,
     Sender,
     Span,
     Table,
 )
-from syndicate.config.values import DatabaseUrl, Secret, is_loopback_host
+from syndicate.config.values import DatabaseUrl, Secret, a_label, is_loopback_host
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -129,7 +132,7 @@ class WebSettings(Table):
     enabled: Flag = True
     host: str = "127.0.0.1"
     port: Port = 8080
-    public_url: Base = "http://127.0.0.1:8080"
+    public_url: PublicBase = "http://127.0.0.1:8080"
     password: Password = Secret()
 
     _host = field_validator("host")(rules.host)
@@ -165,8 +168,8 @@ class SmtpSettings(Table):
 class DkimSettings(Table):
     """`[email.dkim]`: our own signature. An empty domain: the relay signs."""
 
-    domain: str = ""
-    selector: str = ""
+    domain: OptionalDomain = ""
+    selector: OptionalDomain = ""
     key: SecretText = Secret()  # PEM
 
     @field_validator("selector", "key")
@@ -182,7 +185,7 @@ class EmailSettings(Table):
 
     live: Flag = False
     sender: Sender = "News <news@example.org>"
-    reply_to: OptionalMailbox = ""
+    reply_to: OptionalSender = ""
     postal_address: str = ""
     transport: Literal["smtp"] = "smtp"
     retry_for: Duration = 2 * _DAY
@@ -195,11 +198,13 @@ class EmailSettings(Table):
 
     @property
     def sender_address(self) -> str:
-        return parseaddr(self.sender)[1]
+        """As the wire knows it: with an A-label domain."""
+        return f"{parseaddr(self.sender)[1].rpartition('@')[0]}@{self.sender_domain}"
 
     @property
     def sender_domain(self) -> str:
-        return self.sender_address.rpartition("@")[2].lower()
+        """In A-labels."""
+        return a_label(parseaddr(self.sender)[1].rpartition("@")[2])
 
 
 class DigestSettings(Table):

@@ -12,7 +12,7 @@ from datetime import time, timedelta
 from email.utils import getaddresses
 from ipaddress import IPv6Address, ip_address
 from typing import NoReturn
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 STARS = "********"
 _HIDDEN_PARAMETER = r"([?&][^=&]*password[^=&]*=)([^&]*)"
@@ -154,6 +154,52 @@ def base_address(text: str) -> str:
     if "?" in text or "#" in text:
         raise ValueError(f"{shown(text)} holds a ? or #: write the plain address of the start page")
     return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path.rstrip("/"), "", ""))
+
+
+def public_address(text: str) -> str:
+    """Read a base address as it may stand in mail headers: an A-label host, a path without what must be escaped."""
+    parts = urlsplit(base_address(text))
+    host, colon, port = parts.netloc, "", ""
+    if re.search(r":[0-9]*$", host):
+        host, colon, port = host.rpartition(":")
+    host = a_label(host)
+    if not re.fullmatch(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]", host):
+        raise ValueError(f"{shown(text)} is not a web address: {shown(host)} is no host")
+    path = quote(parts.path, safe="/%:@!$()*+,;=~")
+    return urlunsplit((parts.scheme, f"{host}{colon}{port}", path, "", ""))
+
+
+def a_label(domain: str) -> str:
+    """A domain as DNS and mail servers know it, lower-case (IDNA 2008, UTS #46)."""
+    if domain.isascii():
+        return domain.lower()
+    import idna
+
+    try:
+        return idna.encode(domain, uts46=True).decode().lower()
+    except (idna.IDNAError, UnicodeError):
+        raise ValueError(f"{shown(domain)} is no domain name: it cannot be written in A-labels (xn--)") from None
+
+
+def domain_name(text: str) -> str:
+    """Read a domain, or a part of one, in A-labels (RFC 1123 section 2.1; the underscore is DNS's own)."""
+    name = a_label(text.strip().rstrip("."))
+    label = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+    if len(name) > 253 or not re.fullmatch(rf"{label}(?:\.{label})*", name):
+        raise ValueError(f'{shown(text)} is not a name in DNS: write it plainly, like "news.example.org"')
+    return name
+
+
+def own_mailbox(text: str) -> str:
+    """Read a mailbox that letters bear for everybody: only readers with a server of the newest kind could get one whose
+    part before the @ is not ASCII (RFC 6531 section 3.2).
+    """
+    box = mailbox(text)
+    local, _, domain = getaddresses([box])[0][1].rpartition("@")
+    a_label(domain)
+    if not local.isascii():
+        raise ValueError(f"{shown(local)} has letters that many mail servers refuse: use a-z before the @")
+    return box
 
 
 def mailbox(text: str) -> str:
