@@ -16,6 +16,7 @@ from syndicate import letter
 from syndicate.clock import Chance, Clock
 from syndicate.crashpoint import crashpoint
 from syndicate.delivery import LetterSettlement, LetterState, RetryPolicy
+from syndicate.dkim import Dkim
 from syndicate.errors import SyndicateError
 from syndicate.letter import Person, Stencil
 from syndicate.letterfate import discreet, give_back, settle_letter
@@ -51,6 +52,7 @@ class Post:
     signer: Signer
     secret: bytes
     public_url: str
+    dkim: Dkim | None = None  # who signs; None: the relay does
     blamed: set[int] = field(default_factory=set)
     owed: list[tuple[int, Sequence[LetterSettlement]]] = field(default_factory=list)  # (delivery, what came of it)
 
@@ -264,5 +266,8 @@ async def send_test(post: Post, payload: Mapping[str, Any], email: str, now: dat
         preferences_url=post.link("preferences", NOBODY),
     )
     slug = f"test-{payload['slug']}-{now:%Y%m%dT%H%M%S}"
-    envelope = Envelope(letter=0, sender=stencil.sender, recipient=email, pieces=stencil.fill(person), edition=slug)
+    pieces = stencil.fill(person)
+    if post.dkim:
+        pieces = [await asyncio.to_thread(post.dkim.sign, pieces, stencil.date), *pieces]
+    envelope = Envelope(letter=0, sender=stencil.sender, recipient=email, pieces=pieces, edition=slug)
     return await ask(post.transport, envelope)
