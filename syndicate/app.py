@@ -19,7 +19,8 @@ from syndicate.clock import Chance, Clock, system_chance
 from syndicate.config import Settings
 from syndicate.delivery import RetryPolicy
 from syndicate.desk import Desk
-from syndicate.errors import SyndicateError
+from syndicate.dkim import Dkim, may_stand_for
+from syndicate.errors import ConfigError, Problem, SyndicateError
 from syndicate.fetch import Fetcher
 from syndicate.freeze import Press
 from syndicate.guarded import GuardedFetcher, trusted
@@ -74,6 +75,7 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
 
     A `worker` never makes or upgrades a database: the `run` that it helps does.
     """
+    dkim = await asyncio.to_thread(signature, settings)
     store = await asyncio.to_thread(open_ledger, settings, upgrade=what != WORKER, may_fill=what != WORKER)
     key = await asyncio.to_thread(secret, settings)
     chance = system_chance()
@@ -98,8 +100,8 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
                 secret=key,
                 signer=Signer(key),
                 press=press(settings),
-                post=_post(settings, key, clock),
-                alarm=_alarm(settings, store, owner, clock, fetcher),
+                post=_post(settings, key, clock, dkim),
+                alarm=_alarm(settings, store, owner, clock, fetcher, dkim),
                 stop=asyncio.Event(),
             )
     finally:
@@ -146,6 +148,8 @@ def agreement(settings: Settings, key: bytes) -> str:
     channels = [f"{name} {'live' if live else 'in rehearsal'}" for name, live in sorted(settings.channels.items())]
     digests = [f"{digest.name} at {digest.schedule!r}" for digest in settings.digests]
     keys = [f"site.timezone {settings.site.timezone}", f"web.public_url {settings.web.public_url}"]
+    if settings.email and settings.email.dkim.domain:
+        keys.append(f"email.dkim of {settings.email.dkim.selector}._domainkey.{settings.email.dkim.domain}")
     return "\n".join([*channels, *digests, *keys, f"secret of mark {blake2b(key, digest_size=2).hexdigest()}"])
 
 
@@ -171,7 +175,21 @@ def press(settings: Settings) -> Press | None:
     return Press(settings=settings, email=settings.email, templates=Templates(folder=settings.templates))
 
 
-def _post(settings: Settings, key: bytes, clock: Clock) -> Post | None:
+def signature(settings: Settings) -> Dkim | None:
+    """Who signs our mail; None where the relay does. Raises ConfigError for a key that cannot sign for the sender."""
+    email = settings.email
+    if email is None or not email.dkim.domain:
+        return None
+    if not may_stand_for(email.dkim.domain, email.sender_domain):
+        text = f"a signature of {email.dkim.domain} says nothing about mail from {email.sender_domain} (RFC 9989)"
+        raise ConfigError([Problem("email.dkim.domain", f"{text}: sign as its domain, or one above or below it")])
+    try:
+        return Dkim(email.dkim.domain, email.dkim.selector, email.dkim.key.reveal())
+    except ValueError as error:
+        raise ConfigError([Problem("email.dkim.key", str(error))]) from None
+
+
+def _post(settings: Settings, key: bytes, clock: Clock, dkim: Dkim | None) -> Post | None:
     email = settings.email
     if email is None:
         return None
@@ -181,13 +199,14 @@ def _post(settings: Settings, key: bytes, clock: Clock) -> Post | None:
         signer=Signer(key),
         secret=key,
         public_url=settings.web.public_url.rstrip("/"),
+        dkim=dkim,
     )
 
 
-def _alarm(settings: Settings, store: Store, owner: Owner, clock: Clock, fetcher: Fetcher) -> Alarm:
+def _alarm(settings: Settings, store: Store, owner: Owner, clock: Clock, fetcher: Fetcher, dkim: Dkim | None) -> Alarm:
     """Mail goes through the server of [email], also in rehearsal: it is the owner who hears."""
     to, email = settings.alerts, settings.email
-    ways: list[Way] = [Mail(to.email, email, clock)] if to.email and email else []
+    ways: list[Way] = [Mail(to.email, email, clock, dkim=dkim)] if to.email and email else []
     if to.webhook:
         ways.append(Webhook(to.webhook, fetcher))
     return Alarm(settings=settings, store=store, owner=owner, clock=clock, ways=ways)

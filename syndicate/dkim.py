@@ -78,6 +78,14 @@ class Dkim:
         return self._sign(digest)
 
 
+def may_stand_for(domain: str, sender: str) -> bool:
+    """Whether a signature of `domain` can count for mail from `sender`: one stands above the other, or both have the
+    end of a name in common. Where DNS sees two organisations in them it still does not (RFC 9989 section 4.10).
+    """
+    ours, theirs = domain.lower().split("."), sender.lower().split(".")
+    return ours[-2:] == theirs[-2:] or (min(len(ours), len(theirs)) == 1 and ours[-1] == theirs[-1])
+
+
 class Cut(Protocol):
     """A message cut at what is each reader's own: `letter.Stencil`."""
 

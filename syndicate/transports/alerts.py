@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from syndicate.clock import Clock
 from syndicate.config import EmailSettings, host_of, is_example_domain
+from syndicate.dkim import Dkim
 from syndicate.errors import DeliveryError, Refused, Unavailable
 from syndicate.fetch import Fetcher, retry_after
 from syndicate.letter import mailbox, notice
@@ -69,8 +70,11 @@ class Mail:
 
     name = "email"
 
-    def __init__(self, to: str, email: EmailSettings, clock: Clock, *, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self, to: str, email: EmailSettings, clock: Clock, *, limits: Limits = LIMITS, dkim: Dkim | None = None
+    ) -> None:
         self._to = to
+        self._dkim = dkim
         # A sender that is still the example's is refused everywhere: the owner then hears from himself.
         self._sender = to if is_example_domain(email.sender_domain) else email.sender
         self._smtp = Smtp(email.smtp, clock, limits=limits)
@@ -83,7 +87,7 @@ class Mail:
             raise Refused(f"alerts.email: {error}") from None
         pieces = notice(
             sender=self._sender, to=self._to, subject=alert.subject, text=alert.text, date=self._clock.now(),
-            message_id=f"<{alert.id}@{sender.rpartition('@')[2]}>",
+            message_id=f"<{alert.id}@{sender.rpartition('@')[2]}>", dkim=self._dkim,
         )  # fmt: skip
         envelope = Envelope(letter=0, sender=sender, recipient=recipient, pieces=pieces)
         verdict = await ask(self._smtp, envelope)
