@@ -24,6 +24,7 @@ __all__ = [
     "plain",
     "sentences",
     "summary",
+    "text_of",
     "to_html",
     "to_text",
     "utf16_len",
@@ -297,7 +298,7 @@ def to_text(body: str, *, title: str = "") -> str:
 
     A first heading that says the `title` again is dropped.
     """
-    return _text(to_html(body, base_url="", title=title))
+    return text_of(to_html(body, base_url="", title=title))
 
 
 def lead(body: str, *, title: str = "") -> str:
@@ -306,7 +307,7 @@ def lead(body: str, *, title: str = "") -> str:
     All of its text where it has no sentences.
     """
     html = to_html(body, base_url="", title=title)
-    return _text(_FOOTNOTE_MARK.sub("", _ASIDE.sub("", html))) or _text(html)
+    return text_of(_FOOTNOTE_MARK.sub("", _ASIDE.sub("", html))) or text_of(html)
 
 
 def plain(text: str) -> str:
@@ -321,10 +322,10 @@ def plain(text: str) -> str:
     html = _rendered(line)
     if _depth(html) > DEEPEST:
         return line
-    return " ".join(_text(_cleaner("").clean(html)).split())
+    return " ".join(text_of(_cleaner("").clean(html)).split())
 
 
-def _text(html: str) -> str:
+def text_of(html: str) -> str:
     """Sanitised HTML as plain text."""
     if "footnote" in html:
         html = _FOOTNOTE.sub(r"[\1] ", _FOOTNOTE_MARK.sub(r"[\1]", html))

@@ -6,33 +6,37 @@ Asks neither the network nor the clock: the same input gives the same bytes.
 
 from __future__ import annotations
 
+import os.path
 import re
-import textwrap
+import tomllib
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import lru_cache
 from html import escape
+from itertools import takewhile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 from syndicate.article import Article
+from syndicate.cards import call_to_action, card, clean, one_line, wrap, written
+from syndicate.colour import palette
 from syndicate.config import DigestSettings, EmailSettings, Site
 from syndicate.edition import Contents
 from syndicate.errors import SyndicateError
 from syndicate.language import direction
 from syndicate.letter import PREFERENCES, UNSUBSCRIBE, Rendered
-from syndicate.markdown import lead, plain, to_html, to_text
-from syndicate.prose import cut, grapheme_count, sentences
+from syndicate.markdown import to_html
 
 if TYPE_CHECKING:
+    from jinja2 import Environment, Template
     from jinja2.sandbox import SandboxedEnvironment
 
 SIZE_LIMIT = 100_000  # bytes of HTML; Gmail hides what comes after 102,400, the way out first of all
 
-_ARTICLE_HERE = "article-html-goes-here"  # set in after MJML, whose parser is strict in the wrong places
-_MARK_HOST = re.compile(r"mark\.invalid", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_ARTICLE_HERE = "https://article.mark.invalid/"  # set in after MJML, whose parser is strict in the wrong places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,25 +51,6 @@ MARKS = Links()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """What a template sees of an article."""
-
-    title: str
-    subtitle: str = ""
-    url: str
-    summary: str = ""  # two whole sentences
-    sentence: str = ""  # one
-    authors: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    reading_time: int = 0  # minutes
-    image: str = ""
-    cta: str = ""
-    html: str = ""  # the whole article, in a letter of its own
-    text: str = ""
-    cut: bool = False  # the letter holds its beginning only
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
     """What a template sees of the edition."""
 
@@ -76,15 +61,6 @@ class Issue:
     shown: int
     more: int
     period: Literal["day", "week", "month", ""]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallToAction:
-    """The one button. `text` is what the lead article says, whole; `label` fits on a button, "" where nothing does."""
-
-    text: str
-    label: str
-    url: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,19 +81,21 @@ class Templates:
 
         Where the HTML grows too big the last cards become headlines, then the last headlines are only counted.
         """
-        cards, headlines, more = list(contents.cards), list(contents.headlines), contents.more
-        if not cards:
+        if not contents.cards:
             raise SyndicateError(f"edition {contents.slug} has no articles")
-        while True:
-            fitted = replace(contents, cards=tuple(cards), headlines=tuple(headlines), more=more)
+        tried: dict[int, tuple[Contents, Rendered]] = {}
+
+        def fits(given_up: int) -> bool:
+            fitted = _without(contents, given_up)
             rendered = self._digest(fitted, site, settings, email, links)
-            if len(rendered.html.encode()) <= SIZE_LIMIT or not (cards[1:] or headlines):
-                return fitted, rendered
-            if len(cards) > 1:
-                headlines.insert(0, cards.pop())
-            else:
-                headlines.pop()
-                more += 1
+            tried[given_up] = fitted, rendered
+            return len(rendered.html.encode()) <= SIZE_LIMIT
+
+        if fits(0):
+            return tried[0]
+        most = 2 * (len(contents.cards) - 1) + len(contents.headlines)
+        fewest = min(1 + bisect_left(range(1, most + 1), True, key=fits), most)
+        return tried[fewest]
 
     def render_article(
         self, article: Article, site: Site, email: EmailSettings, *, date: datetime, template: str = "article",
@@ -132,122 +110,101 @@ class Templates:
             body = _first_half(body)
         return rendered
 
+    def render_notice(self, name: str, **context: Any) -> str:
+        """A plain text of the program itself to one person, as NAME.txt has it."""
+        return _file(self._plain, f"{name}.txt", context)
+
     def _digest(
         self, contents: Contents, site: Site, settings: DigestSettings, email: EmailSettings, links: Links
     ) -> Rendered:
-        cards = [self._card(article) for article in contents.cards]
-        headlines = [self._card(article) for article in contents.headlines]
+        cards = [card(article, self.image_ok) for article in contents.cards]
+        headlines = [card(article, self.image_ok) for article in contents.headlines]
         both = [*cards, *headlines]
         issue = Issue(
             slug=contents.slug,
-            title=_one_line(contents.title),
+            title=one_line(contents.title),
             date=contents.date,
             covered=contents.covered,
             shown=len(both),
             more=contents.more,
             period=_period(settings.schedule),
         )
-        context = {"articles": both, "cards": cards, "headlines": headlines, "edition": issue}
+        context = {**self._around(site, email, links), "articles": both, "cards": cards, "headlines": headlines}
+        context |= {"edition": issue}
         others = max(len(both) - 2, 0) + contents.more
         preheader = [both[1].title if len(both) > 1 else cards[0].sentence or cards[0].subtitle]
         if others and len(both) > 1:
-            preheader.append(self._and_more(site, others))
-        return self._letter(
-            settings.template, settings.subject, f"digests.{settings.name}.subject", " · ".join(preheader), context,
-            site=site, email=email, links=links,
-        )  # fmt: skip
+            with _blaming("words.jinja"):
+                preheader.append(context["w"].say("and_more", n=context["w"].count(others)))
+        key = f"digests.{settings.name}.subject"
+        return self._letter(settings.template, settings.subject, key, " · ".join(preheader), context)
 
     def _article(
         self, article: Article, body: str, site: Site, email: EmailSettings, date: datetime, template: str,
         subject: str, links: Links,
     ) -> Rendered:  # fmt: skip
-        card = replace(
-            self._card(article),
+        shown = replace(
+            card(article, self.image_ok),
             html=_ARTICLE_HERE,
-            text=_clean(to_text(body, title=article.title)),
+            text=written(body, base_url=article.url, title=article.title),
             cut=body != article.manuscript.body,
         )
-        issue = Issue(slug=article.slug, title=card.title, date=date, covered=1, shown=1, more=0, period="")
-        context = {"articles": [card], "cards": [card], "headlines": [], "article": card, "edition": issue}
-        rendered = self._letter(
-            template, subject, "subject", card.sentence or card.subtitle, context, site=site, email=email, links=links
-        )
-        html = _clean(to_html(body, base_url=article.url, title=article.title))
+        issue = Issue(slug=article.slug, title=shown.title, date=date, covered=1, shown=1, more=0, period="")
+        context = {**self._around(site, email, links), "articles": [shown], "cards": [shown], "headlines": []}
+        context |= {"article": shown, "edition": issue}
+        rendered = self._letter(template, subject, "subject", shown.sentence or shown.subtitle, context)
+        html = clean(to_html(body, base_url=article.url, title=article.title))
         return replace(rendered, html=rendered.html.replace(_ARTICLE_HERE, html))
 
-    def _letter(
-        self, template: str, subject_source: str, subject_key: str, preheader: str, context: Mapping[str, Any], *,
-        site: Site, email: EmailSettings, links: Links,
-    ) -> Rendered:  # fmt: skip
-        every: dict[str, Any] = {
-            **context,
-            "site": site,
-            "sender": email,
+    def _around(self, site: Site, email: EmailSettings, links: Links) -> dict[str, Any]:
+        """What every template sees beside the articles."""
+        way = direction(site.language)
+        here = {
+            "site": site.model_copy(update={"title": one_line(site.title), "author": one_line(site.author)}),
+            "sender": email.model_copy(update={"postal_address": clean(email.postal_address)}),
             "links": links,
-            "language": site.language.lower().replace("_", "-").partition("-")[0],
-            "dir": direction(site.language),
-            "start": "left" if direction(site.language) == "ltr" else "right",
-            "end": "right" if direction(site.language) == "ltr" else "left",
-            "cta": _call_to_action(context["cards"], site),
-            "preheader": preheader,
+            "colour": palette(site.accent),
+            "language": site.language.lower().partition("-")[0],
+            "words": _phrases(self._folders(), site.language.lower()),
+            "dir": way,
+            "start": "left" if way == "ltr" else "right",
+            "end": "right" if way == "ltr" else "left",
         }
-        subject = _one_line(self._run(self._plain, subject_source, every, subject_key)) or context["cards"][0].title
+        return {**here, "w": self._words(here)}
+
+    def _letter(
+        self, template: str, subject_source: str, subject_key: str, preheader: str, context: dict[str, Any]
+    ) -> Rendered:
+        cta = call_to_action(context["cards"], context["site"].cta_url)
+        every = {**context, "cta": cta, "preheader": preheader}
+        with _blaming(subject_key):
+            subject = one_line(_compiled(self._plain, subject_source).render(every)) or context["cards"][0].title
         every["subject"] = subject
-        source = self._file(self._markup, f"{template}.mjml", every)
-        html = _named(_mjml(source, f"{template}.mjml"), subject)
-        text = re.sub(r"\n{3,}", "\n\n", self._file(self._plain, f"{template}.txt", every)).strip() + "\n"
+        html = _named(_mjml(_file(self._markup, f"{template}.mjml", every), f"{template}.mjml"), subject)
+        text = re.sub(r"\n{4,}", "\n\n\n", _file(self._plain, f"{template}.txt", every)).strip() + "\n"
         for name, part in ((f"{template}.mjml", html), (f"{template}.txt", text)):
-            if links.unsubscribe not in part:
+            if context["links"].unsubscribe not in part:
                 raise SyndicateError(f"template {name}: nobody could leave: put {{{{ links.unsubscribe }}}} into it")
         return Rendered(subject=subject, preheader=preheader, html=html, text=text)
 
-    def _card(self, article: Article) -> Card:
-        said = article.manuscript
-        words = (
-            _one_line(plain(said.description or said.subtitle))[:4000]
-            or _one_line(lead(said.body[:8000], title=said.title))[:2000]
-        )
-        image = said.hero_image or ""
-        good = bool(re.fullmatch(r"https?://[^\s\"'<>]+", image)) and self.image_ok(image)
-        return Card(
-            title=_one_line(said.title),
-            subtitle=_one_line(said.subtitle),
-            url=_clean(article.url),
-            summary=first_sentences(words, 2, limit=420),
-            sentence=first_sentences(words, 1, limit=180),
-            authors=tuple(_one_line(author) for author in said.authors),
-            tags=tuple(_one_line(tag) for tag in said.tags),
-            reading_time=article.reading_time,
-            image=_clean(image) if good else "",
-            cta=first_sentences(_one_line(plain(said.cta)), 2, limit=300),
-        )
+    def _words(self, context: Mapping[str, Any]) -> SimpleNamespace:
+        """What words.jinja defines, as functions that answer plain text: each template escapes it as it needs."""
+        with _blaming("words.jinja"):
+            module = self._plain.get_template("words.jinja").make_module(dict(context))
+        public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+        return SimpleNamespace(**{name: _said(value) if callable(value) else value for name, value in public.items()})
 
-    # --- Jinja ---
-
-    @cached_property
+    @property
     def _markup(self) -> SandboxedEnvironment:
         return _environment(self._folders(), autoescape=True)
 
-    @cached_property
+    @property
     def _plain(self) -> SandboxedEnvironment:
         return _environment(self._folders(), autoescape=False)
 
-    def _folders(self) -> list[Path]:
-        own = [self.folder / "email", self.folder] if self.folder else []
-        return [*own, shipped_templates()]
-
-    def _file(self, environment: SandboxedEnvironment, name: str, context: Mapping[str, Any]) -> str:
-        with _blaming(name):
-            return environment.get_template(name).render(context)
-
-    def _run(self, environment: SandboxedEnvironment, source: str, context: Mapping[str, Any], key: str) -> str:
-        with _blaming(key):
-            return environment.from_string(source).render(context)
-
-    def _and_more(self, site: Site, n: int) -> str:
-        language = site.language.lower().replace("_", "-").partition("-")[0]
-        source = "{%- import 'words.jinja' as w with context -%}{{ w.say('and_more', n=w.count(n)) }}"
-        return self._run(self._plain, source, {"language": language, "n": n}, "words.jinja")
+    def _folders(self) -> tuple[Path, ...]:
+        own = (self.folder / "email", self.folder) if self.folder else ()
+        return (*own, shipped_templates())
 
 
 def shipped_templates() -> Path:
@@ -259,19 +216,80 @@ def shipped_templates() -> Path:
     raise SyndicateError("the shipped templates are missing: install syndicate again")
 
 
-def _environment(folders: Sequence[Path], *, autoescape: bool) -> SandboxedEnvironment:
+# --- Jinja ------------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(8)
+def _environment(folders: tuple[Path, ...], *, autoescape: bool) -> SandboxedEnvironment:
+    """Compiled templates are kept for the process; a file that changed, came or went is noticed."""
     from jinja2 import FileSystemLoader, StrictUndefined
     from jinja2.sandbox import SandboxedEnvironment
 
+    class FirstOfFolders(FileSystemLoader):
+        def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+            source, found, fresh = super().get_source(environment, template)
+            paths = (folder / template for folder in folders)
+            ahead = list(takewhile(lambda file: os.path.normpath(file) != found, paths))
+            return source, found, lambda: fresh() and not any(file.exists() for file in ahead)
+
     environment = SandboxedEnvironment(
-        loader=FileSystemLoader([str(folder) for folder in folders]),
+        loader=FirstOfFolders([str(folder) for folder in folders]),
         autoescape=autoescape,
         undefined=StrictUndefined,
         trim_blocks=not autoescape,
         keep_trailing_newline=True,
     )
-    environment.filters["wrap"] = _wrap
+    environment.filters["wrap"] = wrap
     return environment
+
+
+@lru_cache(32)
+def _compiled(environment: SandboxedEnvironment, source: str) -> Template:
+    return environment.from_string(source)
+
+
+def _file(environment: SandboxedEnvironment, name: str, context: Mapping[str, Any]) -> str:
+    with _blaming(name):
+        return environment.get_template(name).render(context)
+
+
+def _said(macro: Callable[..., str]) -> Callable[..., str]:
+    # Called straight from a template that escapes, a macro would answer markup, whatever is in it.
+    return lambda *given, **named: str(macro(*given, **named))
+
+
+def _phrases(folders: Sequence[Path], language: str) -> dict[str, str]:
+    """The phrases of a language (a tag in small letters), in English where there are none; the first folder wins."""
+    tables = [_tables(folder / "words.toml") for folder in reversed(folders)]
+    return {
+        key: phrase
+        for tag in ("en", language.partition("-")[0], language)
+        for table in tables
+        for key, phrase in table.get(tag, {}).items()
+    }
+
+
+def _tables(file: Path) -> dict[str, dict[str, str]]:
+    try:
+        stamp = file.stat()
+        return _tables_of(file, stamp.st_mtime_ns, stamp.st_size)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as exc:
+        raise SyndicateError(f"template {file}: {exc}") from exc
+
+
+@lru_cache(8)
+def _tables_of(file: Path, changed: int, size: int) -> dict[str, dict[str, str]]:
+    """The tables of a words.toml; raises ValueError for one that is no TOML or holds anything but tables of texts."""
+    read = tomllib.loads(file.read_text("utf-8"))
+    for language, table in read.items():
+        if not isinstance(table, dict):
+            raise ValueError(f"{language} is no table: write [{language}] above the phrases of that language")
+        for key, phrase in table.items():
+            if not isinstance(phrase, str):
+                raise ValueError(f"{language}.{key} is no text")
+    return {language.lower(): table for language, table in read.items()}
 
 
 class _blaming:  # noqa: N801  (reads as a phrase: with _blaming(name))
@@ -315,33 +333,6 @@ def _named(html: str, subject: str) -> str:
     return re.sub(r'aria-label="[^"]*" aria-roledescription="email"', lambda _: label, html, count=1)
 
 
-# --- words ---------------------------------------------------------------------------------------------------------
-
-
-def first_sentences(text: str, count: int, *, limit: int) -> str:
-    """The first whole sentences that fit into `limit` characters; one too long is cut at a word, with an ellipsis."""
-    kept = sentences(text)[:count]
-    while kept and grapheme_count(" ".join(kept)) > limit:
-        kept.pop()
-    return " ".join(kept) or cut(text, limit)
-
-
-_FOLLOW = re.compile(
-    r"\b(?:follow(?:ing)?(?P<whom> (?:us|me|\w+)(?: on \w+)?)|(?:join|connect with) us(?: on \w+)?|síguenos(?: en \w+)?"
-    r"|folgen? (?:sie )?uns(?: auf \w+)?|suivez-nous(?: sur \w+)?)",
-    re.IGNORECASE,
-)
-
-
-def _call_to_action(cards: Sequence[Card], site: Site) -> CallToAction:
-    """The first card's words that has any; of a long sentence the button says only what to do."""
-    text = next((card.cta for card in cards if card.cta), "")
-    label = text if len(text) <= 48 else ""
-    if not label and (found := _FOLLOW.search(text)):
-        label = f"Follow{found['whom']}" if found["whom"] else found[0][:1].upper() + found[0][1:]
-    return CallToAction(text=text, label=label, url=site.cta_url)
-
-
 def _period(schedule: str) -> Literal["day", "week", "month", ""]:
     """What an edition speaks of, from its calendar: crontab(5), "FRI 09:00", "daily 09:00", "each"."""
     words = schedule.lower().split()
@@ -355,27 +346,17 @@ def _period(schedule: str) -> Literal["day", "week", "month", ""]:
     return ""
 
 
-def _clean(text: str) -> str:
-    """Text that can neither forge a mark nor break a parser."""
-    return _CONTROL.sub(" ", _MARK_HOST.sub("mark-invalid", text))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(_clean(text).split())
-
-
-def _wrap(text: str, first: str = "", rest: str = "") -> str:
-    """Lines of at most 72, addresses whole, lines that were broken on purpose kept."""
-    out = []
-    for line in str(text).split("\n"):
-        indent = line[: len(line) - len(line.lstrip())]
-        out.append(
-            textwrap.fill(
-                line, 72, initial_indent=first, subsequent_indent=rest or indent, break_long_words=False,
-                break_on_hyphens=False,
-            )
-        )  # fmt: skip
-    return "\n".join(out)
+def _without(contents: Contents, given_up: int) -> Contents:
+    """The edition after that many steps down: first cards become headlines, then headlines are only counted."""
+    kept = max(len(contents.cards) - given_up, 1)
+    headlines = (*contents.cards[kept:], *contents.headlines)
+    dropped = given_up - (len(contents.cards) - kept)
+    return replace(
+        contents,
+        cards=contents.cards[:kept],
+        headlines=headlines[: len(headlines) - dropped],
+        more=contents.more + dropped,
+    )
 
 
 def _first_half(body: str) -> str:

@@ -15,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syndicate.article import Article
+from syndicate.cards import first_sentences
+from syndicate.colour import AA, DARK_PAPER, LIGHT_PAPER, contrast, palette
 from syndicate.config import DigestSettings, EmailSettings, Site
 from syndicate.edition import Contents
 from syndicate.errors import SyndicateError
 from syndicate.letter import PREFERENCES, UNSUBSCRIBE, Rendered
-from syndicate.render import SIZE_LIMIT, Templates, first_sentences, shipped_templates
+from syndicate.render import SIZE_LIMIT, Templates, shipped_templates
 from tests.factories import make_article
 
 SITE = Site(title="Harbour & Hinterland", url="https://harbour.example", cta_url="https://harbour.example/follow")
@@ -299,7 +301,7 @@ def test_a_very_long_article_is_cut_between_paragraphs_and_says_so() -> None:
 def test_the_text_part_is_written_for_reading() -> None:
     text = digest([story(1), story(2)], [story(3)], covered=9).text
     assert "<" not in text
-    assert "\n\n\n" not in text
+    assert "\n\n\n\n" not in text
     assert all(len(line) <= 72 or "://" in line for line in text.split("\n"))
     assert text.index("Story number 1") < text.index("https://example.org/story-1/") < text.index("Story number 2")
     assert "* Story number 3\n  https://example.org/story-3/" in text
@@ -390,27 +392,24 @@ def test_sentences_are_kept_whole(text: str, count: int, limit: int, wanted: str
 # --- colours -------------------------------------------------------------------------------------------------------
 
 
-def luminance(colour: str) -> float:
-    parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
-    red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
 @pytest.mark.parametrize(
     ("ink", "paper"),
     [
-        ("#22272d", "#ffffff"), ("#14181c", "#ffffff"), ("#59626b", "#ffffff"), ("#0b5d86", "#ffffff"),
-        ("#ffffff", "#0b5d86"), ("#525b64", "#eef0f2"), ("#0b5d86", "#eef0f2"), ("#dfe4e8", "#181d22"),
-        ("#a3adb6", "#181d22"), ("#7cc4ea", "#181d22"), ("#f3f5f7", "#181d22"), ("#0c1a24", "#7cc4ea"),
-        ("#a3adb6", "#101418"), ("#7cc4ea", "#101418"),
+        ("#22272d", "#ffffff"), ("#14181c", "#ffffff"), ("#59626b", "#ffffff"), ("#525b64", "#eef0f2"),
+        ("#dfe4e8", "#181d22"), ("#a3adb6", "#181d22"), ("#f3f5f7", "#181d22"), ("#a3adb6", "#101418"),
+        ("#dfe4e8", "#101418"),
     ],
 )  # fmt: skip
 def test_ink_can_be_read_on_its_paper(ink: str, paper: str) -> None:
     shipped = "".join(path.read_text() for path in shipped_templates().iterdir())
     assert ink in shipped
     assert paper in shipped
-    light, dark = sorted((luminance(ink), luminance(paper)), reverse=True)
-    assert (light + 0.05) / (dark + 0.05) >= 4.5
+    assert contrast(ink, paper) >= AA
+
+
+def test_the_letters_stand_on_the_papers_for_which_the_accent_is_chosen() -> None:
+    shipped = "".join(path.read_text() for path in shipped_templates().iterdir())
+    assert all(paper in shipped for paper in (*LIGHT_PAPER, *DARK_PAPER))
 
 
 def test_every_date_needs_its_zone() -> None:
