@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os.path
 import re
-import tomllib
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -29,6 +28,7 @@ from syndicate.errors import SyndicateError
 from syndicate.language import direction
 from syndicate.letter import PREFERENCES, UNSUBSCRIBE, Rendered
 from syndicate.markdown import to_html
+from syndicate.phrases import words
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -165,7 +165,6 @@ class Templates:
             "links": links,
             "colour": palette(site.accent),
             "language": site.language.lower().partition("-")[0],
-            "words": _phrases(self._folders(), site.language.lower()),
             "dir": way,
             "start": "left" if way == "ltr" else "right",
             "end": "right" if way == "ltr" else "left",
@@ -187,12 +186,16 @@ class Templates:
                 raise SyndicateError(f"template {name}: nobody could leave: put {{{{ links.unsubscribe }}}} into it")
         return Rendered(subject=subject, preheader=preheader, html=html, text=text)
 
-    def _words(self, context: Mapping[str, Any]) -> SimpleNamespace:
-        """What words.jinja defines, as functions that answer plain text: each template escapes it as it needs."""
+    def _words(self, context: Mapping[str, Any]) -> Any:
+        """The words of the letters; what a words.jinja of the owner's defines goes before them."""
+        spoken = words(self._folders(), context["site"].language)
+        if not any((folder / "words.jinja").exists() for folder in self._folders()):
+            return spoken
         with _blaming("words.jinja"):
-            module = self._plain.get_template("words.jinja").make_module(dict(context))
-        public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
-        return SimpleNamespace(**{name: _said(value) if callable(value) else value for name, value in public.items()})
+            made = vars(self._plain.get_template("words.jinja").make_module({**context, "w": spoken}))
+        own = {name: _said(value) if callable(value) else value for name, value in made.items() if name[0] != "_"}
+        ours = {name: getattr(spoken, name) for name in dir(spoken) if name[0] != "_"}
+        return SimpleNamespace(**{**ours, **own})
 
     @property
     def _markup(self) -> SandboxedEnvironment:
@@ -236,6 +239,7 @@ def _environment(folders: tuple[Path, ...], *, autoescape: bool) -> SandboxedEnv
         loader=FirstOfFolders([str(folder) for folder in folders]),
         autoescape=autoescape,
         undefined=StrictUndefined,
+        optimized=False,  # folding constants, of which templates have few, is a tenth of compiling
         trim_blocks=not autoescape,
         keep_trailing_newline=True,
     )
@@ -256,40 +260,6 @@ def _file(environment: SandboxedEnvironment, name: str, context: Mapping[str, An
 def _said(macro: Callable[..., str]) -> Callable[..., str]:
     # Called straight from a template that escapes, a macro would answer markup, whatever is in it.
     return lambda *given, **named: str(macro(*given, **named))
-
-
-def _phrases(folders: Sequence[Path], language: str) -> dict[str, str]:
-    """The phrases of a language (a tag in small letters), in English where there are none; the first folder wins."""
-    tables = [_tables(folder / "words.toml") for folder in reversed(folders)]
-    return {
-        key: phrase
-        for tag in ("en", language.partition("-")[0], language)
-        for table in tables
-        for key, phrase in table.get(tag, {}).items()
-    }
-
-
-def _tables(file: Path) -> dict[str, dict[str, str]]:
-    try:
-        stamp = file.stat()
-        return _tables_of(file, stamp.st_mtime_ns, stamp.st_size)
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as exc:
-        raise SyndicateError(f"template {file}: {exc}") from exc
-
-
-@lru_cache(8)
-def _tables_of(file: Path, changed: int, size: int) -> dict[str, dict[str, str]]:
-    """The tables of a words.toml; raises ValueError for one that is no TOML or holds anything but tables of texts."""
-    read = tomllib.loads(file.read_text("utf-8"))
-    for language, table in read.items():
-        if not isinstance(table, dict):
-            raise ValueError(f"{language} is no table: write [{language}] above the phrases of that language")
-        for key, phrase in table.items():
-            if not isinstance(phrase, str):
-                raise ValueError(f"{language}.{key} is no text")
-    return {language.lower(): table for language, table in read.items()}
 
 
 class _blaming:  # noqa: N801  (reads as a phrase: with _blaming(name))
