@@ -26,12 +26,14 @@ from syndicate.config import Settings
 from syndicate.deliver import PublicChannel, deliver
 from syndicate.desk import Desk
 from syndicate.errors import SyndicateError
-from syndicate.freeze import Press, freeze_due, freeze_planned
+from syndicate.freeze import freeze_due, freeze_planned, release_due
 from syndicate.mail import Post, mail, tidy
 from syndicate.plan import plan
+from syndicate.press import Press
 from syndicate.publish import Published, publish_if_changed
 from syndicate.scan import Scanned, Source, scan
 from syndicate.signer import Signer
+from syndicate.single import freeze_singles
 from syndicate.store import editions, ledger, pauses, scanners
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner
@@ -84,8 +86,12 @@ async def look(app: App, *, asking: bool = False) -> Report:
     if asking:
         published += await learn(app, now)
     planned = await plan(app.store, list(app.publics.values()), now)
-    frozen = await freeze_due(app.press, app.store, now) if app.press else []
+    frozen = await _freeze(app.press, app.store, now) if app.press else []
     return Report(scanned=scanned, published=published, planned=planned, frozen=frozen, elsewhere=elsewhere)
+
+
+async def _freeze(press: Press, store: Store, now: datetime) -> list[str]:
+    return [*await freeze_due(press, store, now), *await freeze_singles(press, store, now)]
 
 
 async def note_channels(app: App, now: datetime) -> None:
@@ -188,11 +194,12 @@ async def deliver_channel(app: App, name: str, only: Sequence[int] | None = None
 
 
 async def mail_letters(app: App) -> int:
-    """Freeze the one-off letters whose moment has come, and mail what is due."""
+    """Freeze what a person sent or approved and whose moment has come, and mail what is due."""
     if app.post is None or app.press is None:
         return 0
     await asyncio.to_thread(app.owner.take_back)
     await freeze_planned(app.press, app.store, app.clock.now())
+    await release_due(app.press, app.store, app.clock.now())
     return await mail(app.post, app.store, app.owner, app.clock, app.chance, app.stop)
 
 

@@ -1,21 +1,26 @@
-"""Editions: which articles each issue of a digest held, and which slots are done."""
+"""Editions: which articles each issue of a digest held, and which slots are done. `holding` has those that wait."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, and_, func, select, update
 
 from syndicate.article import Article
 from syndicate.config import DigestSettings
 from syndicate.edition import Contents, Filling, fill
 from syndicate.store import articles as catalogue
 from syndicate.store import checks, letters
+from syndicate.store.among import among
 from syndicate.store.database import insert_or_ignore
-from syndicate.store.schema import articles, digests, edition_articles, editions
+from syndicate.store.schema import articles, deliveries, digests, edition_articles, editions
 from syndicate.worth import APART, Aired
+
+_EVER = datetime.min.replace(tzinfo=UTC)
+_SLACK = timedelta(days=1)  # longer than edits can put an article off
 
 
 def sync_digests(connection: Connection, names: Sequence[str], now: datetime) -> None:
@@ -82,10 +87,20 @@ def last(connection: Connection, digest: str, live: bool) -> tuple[datetime, dat
     return (row.slot, row.made_at) if row else None
 
 
-def used(connection: Connection, digest: str) -> set[str]:
-    """Articles that were in a live edition of this digest."""
-    query = select(edition_articles.c.article).where(edition_articles.c.digest == digest, edition_articles.c.live)
-    return set(connection.scalars(query))
+def used(connection: Connection, digest: str, beside: str = "") -> set[str]:
+    """Articles that are in a live edition of this digest, `beside` one; those that wait for approval count."""
+    e = edition_articles.c
+    return set(connection.scalars(select(e.article).where(e.digest == digest, e.live, e.edition != beside)))
+
+
+def holds(connection: Connection, digest: str, article: str, live: bool) -> bool:
+    """Whether an edition of this digest was made for that article, or passed over."""
+    query = (
+        select(editions.c.slug)
+        .join_from(edition_articles, editions, editions.c.slug == edition_articles.c.edition)
+        .where(edition_articles.c.article == article, editions.c.digest == digest, editions.c.live == live)
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def recent(connection: Connection, digest: str, now: datetime) -> list[Aired]:
@@ -95,6 +110,7 @@ def recent(connection: Connection, digest: str, now: datetime) -> list[Aired]:
         .join_from(editions, edition_articles, edition_articles.c.edition == editions.c.slug)
         .join(articles, articles.c.id == edition_articles.c.article)
         .where(editions.c.digest == digest, editions.c.live, editions.c.made_at > now - APART)
+        .where(editions.c.state == "frozen")
     )
     rows = [(json.loads(row.fields), row.made_at) for row in connection.execute(query)]
     return [
@@ -104,12 +120,16 @@ def recent(connection: Connection, digest: str, now: datetime) -> list[Aired]:
 
 
 def choose(
-    connection: Connection, digest: DigestSettings, window: Sequence[Article], moment: datetime, *, live: bool
-) -> Filling:
-    """Which articles of a window the edition of that moment holds; only a picture that is there counts."""
+    connection: Connection, digest: DigestSettings, window: Sequence[Article], moment: datetime, *, live: bool,
+    beside: str = "",
+) -> Filling:  # fmt: skip
+    """Which articles of a window the edition of that moment holds, `beside` the one that it takes the place of.
+
+    Only a picture that is there counts.
+    """
     return fill(
         checks.dress(connection, window, believe=not live),
-        used(connection, digest.name),
+        used(connection, digest.name, beside),
         cards=digest.max_articles,
         headlines=digest.headlines,
         now=moment,
@@ -135,8 +155,9 @@ def save(
     until: datetime,
     live: bool,
     now: datetime,
+    state: str = "frozen",
 ) -> bool:
-    """Note a frozen edition and its articles.
+    """Note an edition and its articles.
 
     False: that slot is done already by somebody else, or since the choice an article went or was in another edition.
     """
@@ -146,12 +167,37 @@ def save(
         return False
     made = connection.execute(
         insert_or_ignore(connection, editions).values(
-            slug=contents.slug, digest=contents.digest, slot=slot, since=after, until=until, state="frozen",
+            slug=contents.slug, digest=contents.digest, slot=slot, since=after, until=until, state=state,
             live=live, made_at=now,
         )
     )  # fmt: skip
     if not made.rowcount:
         return False
+    _fill(connection, contents, live)
+    return True
+
+
+def change(connection: Connection, contents: Contents, *, live: bool, now: datetime) -> bool:
+    """Let an edition of which no letter exists hold these articles instead. Its digest is locked.
+
+    False: an article went, or is in another edition by now.
+    """
+    assert contents.digest is not None
+    ids = [one.id for one in (*contents.cards, *contents.headlines)]
+    if not _still_free(connection, ids, contents.digest, live, contents.slug):
+        return False
+    connection.execute(edition_articles.delete().where(edition_articles.c.edition == contents.slug))
+    _fill(connection, contents, live)
+    connection.execute(update(editions).where(editions.c.slug == contents.slug).values(made_at=now))
+    return True
+
+
+def let_go(connection: Connection, slug: str) -> None:
+    """Free the articles of an edition that comes to nothing: what it would have held is told by its rows yet."""
+    connection.execute(update(edition_articles).where(edition_articles.c.edition == slug).values(live=False))
+
+
+def _fill(connection: Connection, contents: Contents, live: bool) -> None:
     rows = [
         {"edition": contents.slug, "article": article.id, "digest": contents.digest, "live": live, "place": place,
          "position": position}
@@ -160,13 +206,17 @@ def save(
     ]  # fmt: skip
     if rows:
         connection.execute(edition_articles.insert(), rows)
-    return True
 
 
-def _still_free(connection: Connection, ids: Sequence[str], digest: str, live: bool) -> bool:
+def _still_free(connection: Connection, ids: Sequence[str], digest: str, live: bool, beside: str = "") -> bool:
+    return len(texts(connection, ids)) == len(ids) and not (live and used(connection, digest, beside) & set(ids))
+
+
+def texts(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
+    """What tells the texts of these articles as they are now from every other; of those that may go out."""
     a = articles.c
-    ready = connection.scalar(select(func.count()).where(a.id.in_(ids), a.state == "ready", a.missed_at.is_(None)))
-    return ready == len(ids) and not (live and used(connection, digest) & set(ids))
+    there = select(a.id, a.hash).where(a.id.in_(list(ids)), a.state == "ready", a.missed_at.is_(None))
+    return {row.id: row.hash for row in connection.execute(there)}
 
 
 def pass_over(
@@ -180,6 +230,64 @@ def pass_over(
             live=live, made_at=now,
         )
     )  # fmt: skip
+
+
+def pass_by(connection: Connection, digest: str, article: Article, reason: str, live: bool, now: datetime) -> None:
+    """Note an article that gets no letter of its own any more; an edition made by hand may yet hold it."""
+    lock(connection, digest)
+    if holds(connection, digest, article.id, live):
+        return
+    slug = free_slug(connection, f"{digest}-{article.slug}")
+    connection.execute(
+        editions.insert().values(
+            slug=slug, digest=digest, until=article.released or now, state="expired", reason=reason, live=live,
+            made_at=now,
+        )
+    )  # fmt: skip
+    row = {"edition": slug, "article": article.id, "digest": digest, "live": False, "place": "card", "position": 0}
+    connection.execute(edition_articles.insert().values(row))
+
+
+def singles(
+    connection: Connection, digest: str, live: bool, now: datetime, *, delay: timedelta, late_limit: timedelta
+) -> list[Article]:
+    """Articles that are owed a letter of their own and have rested for `delay` since their last edit; oldest first,
+    without texts.
+
+    What was on time when the last one was made is not looked for again: the catalogue is long, and read often.
+    """
+    began = max(since(connection, digest) or now, (letters.channel_since(connection) if live else None) or _EVER)
+    made = select(func.max(editions.c.made_at)).where(editions.c.digest == digest, editions.c.live == live)
+    horizon = max(began, (connection.scalar(made) or began) - late_limit - _SLACK)
+    window = catalogue.for_edition(
+        connection, after=(horizon, horizon), entered_from=began, released_until=now
+    )  # fmt: skip
+    found = {one.id: one for one in reversed(_for_mail(window))}
+    for passed in (_made_for(digest, live, horizon), _mailed_by_hand(), _still_young(now - delay)):
+        if not found:
+            return []
+        for article in connection.scalars(passed, {"ids": [*found]}):
+            found.pop(article, None)
+    return list(found.values())
+
+
+def _made_for(digest: str, live: bool, horizon: datetime) -> Select[Any]:
+    return (
+        select(edition_articles.c.article)
+        .join_from(edition_articles, editions, editions.c.slug == edition_articles.c.edition)
+        .where(editions.c.digest == digest, editions.c.live == live, editions.c.made_at >= horizon)
+        .where(among(edition_articles.c.article, "ids"))
+    )
+
+
+def _mailed_by_hand() -> Select[Any]:
+    d = deliveries.c
+    mine = and_(d.channel == letters.CHANNEL, d.kind == "article", d.live)
+    return select(d.subject).where(among(d.subject, "ids"), mine, d.state.in_(["planned", "claimed", "sent"]))
+
+
+def _still_young(until: datetime) -> Select[Any]:
+    return select(articles.c.id).where(among(articles.c.id, "ids"), articles.c.delay_from > until)
 
 
 def count(connection: Connection) -> int:

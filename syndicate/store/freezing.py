@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, exists, func, literal, select, update
 
 from syndicate.crashpoint import crashpoint
-from syndicate.store import pauses, retention
+from syndicate.store import mailings, pauses, retention
+from syndicate.store import subscribers as people
 from syndicate.store.letters import CHANNEL
 from syndicate.store.schema import articles, deliveries, letters, letters_past, subscribers, subscriptions
 
@@ -41,7 +42,7 @@ def freeze(
         )
         .returning(deliveries.c.id)
     ).scalar_one()  # fmt: skip
-    return int(delivery), _address(connection, int(delivery), digest, now)
+    return int(delivery), _write_letters(connection, int(delivery), digest, now)
 
 
 def planned(connection: Connection, now: datetime, live: bool) -> list[tuple[int, str]]:
@@ -77,24 +78,41 @@ def freeze_planned(connection: Connection, delivery: int, payload: Mapping[str, 
     if not taken.rowcount:
         return 0
     retention.clear_unsent(connection, delivery)
-    return _address(connection, delivery, None, now)
+    return _write_letters(connection, delivery, None, now)
 
 
-def _address(connection: Connection, delivery: int, digest: str | None, now: datetime) -> int:
+def release(connection: Connection, delivery: int, digest: str, now: datetime) -> int:
+    """Address an edition that was frozen before, and approved: its letters bear the date of this moment.
+
+    Returns how many letters are due.
+    """
+    payload = json.loads(
+        connection.execute(select(deliveries.c.payload).where(deliveries.c.id == delivery)).scalar_one()
+    )
+    payload["date"] = now.replace(microsecond=0).isoformat()
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.id == delivery)
+        .values(state="claimed", owner=None, due_at=now, reason=None, payload=json.dumps(payload, ensure_ascii=False))
+    )
+    return _write_letters(connection, delivery, digest, now)
+
+
+def _write_letters(connection: Connection, delivery: int, digest: str | None, now: datetime) -> int:
     crashpoint("freeze.fill")
     there, past = (
         exists().where(table.c.delivery == delivery, table.c.subscriber == subscribers.c.id)
         for table in (letters, letters_past)
     )
-    people: Select[Any] = select(
+    audience: Select[Any] = select(
         literal(delivery), subscribers.c.id, subscribers.c.domain, literal("due"), literal(now, letters.c.due_at.type)
-    ).where(subscribers.c.state == "active", ~there, ~past)
+    ).where(people.reachable(now), ~there, ~past)
     if digest is not None:
-        people = people.where(
+        audience = audience.where(
             subscribers.c.id.in_(select(subscriptions.c.subscriber).where(subscriptions.c.digest == digest))
         )
     columns = ["delivery", "subscriber", "domain", "state", "due_at"]
-    connection.execute(letters.insert().from_select(columns, people.order_by(subscribers.c.id)))
+    connection.execute(letters.insert().from_select(columns, audience.order_by(subscribers.c.id)))
     due = select(func.count()).where(letters.c.delivery == delivery, letters.c.state == "due")
     count = connection.scalar(due) or 0
     if not count:
@@ -103,4 +121,6 @@ def _address(connection: Connection, delivery: int, digest: str | None, now: dat
             .where(deliveries.c.id == delivery)
             .values(state="skipped", reason="nobody: no active subscriber" + (f" of {digest}" if digest else ""))
         )
+    else:
+        mailings.open(connection, delivery, count)
     return count

@@ -310,5 +310,6 @@ def text_of(article: ColumnElement[str] | str) -> ScalarSelect[Any]:
 
 def held_for_approval(connection: Connection) -> list[str]:
     """Articles with a delivery that waits for approval."""
-    query = select(deliveries.c.subject).where(deliveries.c.state == "held", deliveries.c.reason.startswith("approve:"))
+    d = deliveries.c
+    query = select(d.subject).where(d.kind == "article", d.state == "held", d.reason.startswith("approve:"))
     return list(connection.scalars(query.distinct()))
