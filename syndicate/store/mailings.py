@@ -24,6 +24,7 @@ AWAY = ("sent", "rehearsed")
 WINDOW = timedelta(seconds=30)  # over which speed is measured, half of it at least
 STILL = 2 * WINDOW  # nothing settled for so long: what comes next is measured anew
 _OTHERS = "mailing:"  # and a delivery: the setting with the letters that ended otherwise than sent, by state
+_ALLOWED = "allowed:"  # and a delivery: it goes on although many of its addresses do not exist
 _EVERYBODY: Mapping[str, int] = {}
 
 
@@ -129,14 +130,25 @@ def recount(connection: Connection, delivery: int) -> None:
     values = {"total": sum(people.values()), "settled": settled, "sent": sent, "mark_at": None, "mark_count": 0}
     connection.execute(update(mailings).where(mine).values(values))
     others = {state: number for state, number in ended.items() if state not in AWAY}
-    forget(connection, delivery)
+    connection.execute(settings.delete().where(settings.c.key == f"{_OTHERS}{delivery}"))
     if others:
         connection.execute(settings.insert().values(key=f"{_OTHERS}{delivery}", value=json.dumps(others)))
 
 
+def allow(connection: Connection, delivery: int) -> None:
+    """A person saw how many of its addresses do not exist, and lets it go on."""
+    connection.execute(insert_or_ignore(connection, settings).values(key=f"{_ALLOWED}{delivery}", value="1"))
+
+
+def is_allowed(connection: Connection, delivery: int) -> bool:
+    """Whether somebody did."""
+    return connection.scalar(select(settings.c.key).where(settings.c.key == f"{_ALLOWED}{delivery}")) is not None
+
+
 def forget(connection: Connection, delivery: int) -> None:
     """Drop what is only of use while the mailing is under way."""
-    connection.execute(settings.delete().where(settings.c.key == f"{_OTHERS}{delivery}"))
+    gone = [f"{_OTHERS}{delivery}", f"{_ALLOWED}{delivery}"]
+    connection.execute(settings.delete().where(settings.c.key.in_(gone)))
 
 
 def _add_others(connection: Connection, delivery: int, more: Mapping[str, int]) -> None:

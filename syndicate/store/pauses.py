@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, select, update
 
+from syndicate.store.inserting import insert_or_ignore
 from syndicate.store.schema import pauses
 
 EVERYTHING = "all"
@@ -20,7 +21,7 @@ PROBE = timedelta(minutes=15)
 Known = Mapping[str, Row[*tuple[Any, ...]]]
 """Pauses by key, as one question found them: they are few, and whoever needs several asks once."""
 
-_KNOWN = select(pauses.c.key, pauses.c.by_fault, pauses.c.probe_at)
+_KNOWN = select(pauses.c.key, pauses.c.by_fault, pauses.c.probe_at, pauses.c.since)
 
 
 def known(connection: Connection) -> Known:
@@ -34,14 +35,18 @@ def pause(connection: Connection, key: str, reason: str, now: datetime) -> None:
     connection.execute(pauses.insert().values(key=key, reason=reason, since=now, by_fault=False))
 
 
-def by_fault(connection: Connection, key: str, reason: str, now: datetime, *, rest: timedelta | None = PROBE) -> None:
-    """Pause because of an answer that concerns the whole channel; probed after `rest`, or never."""
-    probe_at = None if rest is None else now + rest
-    known = connection.execute(select(pauses.c.by_fault).where(pauses.c.key == key)).first()
-    if known is None:
-        connection.execute(pauses.insert().values(key=key, reason=reason, since=now, by_fault=True, probe_at=probe_at))
-    elif known.by_fault:
-        connection.execute(update(pauses).where(pauses.c.key == key).values(reason=reason, probe_at=probe_at))
+def by_fault(
+    connection: Connection, key: str, reason: str, now: datetime, *, rest: timedelta | None = PROBE, anew: bool = False
+) -> None:
+    """Pause because of an answer that concerns the whole channel; probed after `rest`, or never.
+
+    Where it was paused so already it keeps the moment since when, unless this begins `anew`.
+    """
+    values: dict[str, Any] = {"reason": reason, "probe_at": None if rest is None else now + rest}
+    row = insert_or_ignore(connection, pauses).values(key=key, since=now, by_fault=True, **values)
+    if not connection.execute(row).rowcount:
+        values |= {"since": now} if anew else {}
+        connection.execute(update(pauses).where(pauses.c.key == key, pauses.c.by_fault).values(values))
 
 
 def resume(connection: Connection, key: str | None) -> list[str]:
