@@ -49,22 +49,34 @@ log = get(__name__)
 
 def secret(settings: Settings) -> bytes:
     """What signs and encrypts: from the configuration, else made once in DATA/secret. Raises SyndicateError."""
+    if known := known_secret(settings):
+        return known
+    path = settings.data / "secret"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".secret.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(32), encoding="ascii")
+        try:
+            os.link(draft, path)  # whoever is first wins, and nobody reads half of it
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        return path.read_text(encoding="ascii").strip().encode()
+    except OSError as error:
+        raise SyndicateError(f"cannot keep the secret in {path}: {error.strerror}; set `data` or `secret`") from error
+
+
+def known_secret(settings: Settings) -> bytes | None:
+    """The secret where there is one; nothing is made. Raises SyndicateError for one that cannot be read."""
     if settings.secret:
         return settings.secret.reveal().encode()
     path = settings.data / "secret"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            draft = path.with_name(f".secret.{os.getpid()}")
-            draft.touch(mode=0o600)
-            draft.write_text(secrets.token_hex(32), encoding="ascii")
-            try:
-                os.link(draft, path)  # whoever is first wins, and nobody reads half of it
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
         return path.read_text(encoding="ascii").strip().encode()
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise SyndicateError(f"cannot keep the secret in {path}: {error.strerror}; set `data` or `secret`") from error
 

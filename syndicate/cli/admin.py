@@ -43,21 +43,24 @@ def init(
 
 def check(
     context: typer.Context,
-    online: Annotated[bool, typer.Option("--online", help="Greet the mail server too.")] = False,
+    online: Annotated[
+        bool, typer.Option("--online", help="Ask the mail server, DNS and the page to leave too.")
+    ] = False,
 ) -> None:
-    """Look over configuration, database, content and templates.
+    """Look over configuration, database, content, templates and a sample letter.
 
-    Also shown: the next three moments of each calendar. Exit 2 where the configuration is wrong, 1 with any other
-    problem.
+    Online also the mail server, the records by which others believe your mail (SPF, DKIM, DMARC, MX), and whether
+    readers could leave. Also shown: the next three moments of each calendar. Exit 2 where the configuration is wrong,
+    1 with any other problem; a note is none.
     """
     session: Session = context.obj
     from syndicate.cli.checks import findings
 
     found = list(findings(session, online))
     if session.json:
-        session.document([{"what": one.what, "ok": one.ok, "text": one.text} for one in found])
+        session.document([{"what": one.what, "ok": one.ok, "note": one.is_remark, "text": one.text} for one in found])
     for one in found:
-        session.result(f"{'ok' if one.ok else 'PROBLEM':<9}{one.what:<14}{one.text}")
+        session.result(f"{one.sign:<9}{one.what:<14}{one.text}")
     if any(not one.ok for one in found):
         raise typer.Exit(2 if any(not one.ok and one.is_configuration for one in found) else 1)
 

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
+from syndicate.cli.findings import Finding
 from syndicate.cli.session import Session
-from syndicate.errors import SyndicateError
+from syndicate.errors import ConfigError, SyndicateError
 
 if TYPE_CHECKING:
     from syndicate.config import Settings
+    from syndicate.dnsrecords import Look
+    from syndicate.errors import Problem
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at."""
+def findings(session: Session, online: bool, look: Look | None = None) -> Iterator[Finding]:
+    """Look at everything that can be looked at without sending anything. Raises ConfigError for an unreadable file.
 
-    what: str
-    ok: bool
-    text: str
-    is_configuration: bool = False
-
-
-def findings(session: Session, online: bool) -> Iterator[Finding]:
-    """Look at everything that can be looked at without sending anything. Raises ConfigError for an unreadable file."""
+    `look` asks DNS where `online`; None: the name servers of this machine.
+    """
     settings = session.settings
     from syndicate import config
 
-    problems = [*config.problems_at_start(settings), *session.unknown_fields()]
+    problems = [*config.problems_at_start(settings), *_signature(settings), *session.unknown_fields()]
     for problem in problems:
         yield Finding("configuration", False, str(problem), is_configuration=True)
     if not problems:
@@ -41,7 +35,22 @@ def findings(session: Session, online: bool) -> Iterator[Finding]:
     yield from _channels(settings)
     yield from _login(session, online=online)
     if online:
-        yield from _online(settings)
+        from syndicate.cli import records
+
+        yield from records.online(settings, look)
+
+
+def _signature(settings: Settings) -> tuple[Problem, ...]:
+    """Why our key cannot sign for the sender."""
+    if settings.email is None or not settings.email.dkim.domain:
+        return ()
+    from syndicate.app import signature
+
+    try:
+        signature(settings)
+    except ConfigError as error:
+        return error.problems
+    return ()
 
 
 def _database(settings: Settings) -> Finding:
@@ -88,8 +97,22 @@ def _templates(settings: Settings) -> Iterator[Finding]:
             _, payload = render_edition(made, digest, contents, sample_moment())
             size = len(str(payload["html"]).encode()) / 1024
             yield Finding("templates", True, f"digest {digest.name}: renders, {size:.0f} KB of 102 with a sample")
+            yield from _lint(settings, digest.name, payload)
         except (SyndicateError, ValueError) as error:
             yield Finding("templates", False, f"digests.{digest.name}: {error}")
+
+
+def _lint(settings: Settings, digest: str, payload: Mapping[str, Any]) -> Iterator[Finding]:
+    """What would be objected to in such a letter. That links lead to this machine only matters once mail is live."""
+    from syndicate.config import is_loopback_url
+    from syndicate.lint import lint
+
+    assert settings.email is not None
+    local = is_loopback_url(settings.web.public_url)
+    for remark in lint(payload, settings.web.public_url, postal_address=settings.email.postal_address):
+        if not (local and remark.code in ("one-click", "link-private")):
+            grave = remark.level == "fail"
+            yield Finding("letter", not grave, f"digest {digest}: {remark.text}", is_remark=not grave)
 
 
 def _calendar(session: Session) -> Iterator[Finding]:
@@ -135,19 +158,3 @@ def _login(session: Session, *, online: bool) -> Iterator[Finding]:
         left = found.days_left(session.clock.now())
         days = "" if left is None else f", {left} days left"
         yield Finding("linkedin", True, f"posts as {found.author}{days}{''.join(f'; {note}' for note in found.notes)}")
-
-
-def _online(settings: Settings) -> Iterator[Finding]:
-    """Greet the mail server: does it answer at all, under that name and port?"""
-    if settings.email is None:
-        return
-    smtp = settings.email.smtp
-    where = f"{smtp.host}:{smtp.port}"
-    try:
-        with socket.create_connection((smtp.host, smtp.port), timeout=10) as connection:
-            greeting = connection.recv(500) if smtp.security != "tls" else b"220 (TLS from the first byte)"
-    except OSError as error:
-        yield Finding("mail server", False, f"{where}: {error.strerror or error}; check email.smtp.host and port")
-        return
-    words = greeting.decode("utf-8", "replace").strip().splitlines()
-    yield Finding("mail server", greeting.startswith(b"220"), f"{where} says {words[0] if words else 'nothing'!r}")
