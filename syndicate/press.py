@@ -65,6 +65,7 @@ def compose(press: Press, rendered: Rendered, slug: str, list_name: str, now: da
         list_name=f"{press.settings.site.title} {list_name}",
         date=now,
         slug=slug,
+        archive=f"{press.settings.web.public_url}/editions/",
     )
 
 
