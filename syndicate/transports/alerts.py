@@ -20,7 +20,7 @@ from syndicate.letter import mailbox, notice
 from syndicate.logs import mask
 from syndicate.prose import one_line
 from syndicate.transports.base import Envelope, Fate, ask
-from syndicate.transports.session import Limits
+from syndicate.transports.dialogue import Limits
 from syndicate.transports.smtp import Smtp
 
 LIMITS = Limits(connect=15, command=30, dot=60)  # an alert that comes twice is better than one that waits

@@ -1,49 +1,38 @@
-"""One SMTP conversation: greeting to login, then one transaction a letter.
+"""One connection: opened, secured and logged in, used for groups of letters, left.
 
     connect | greeting | EHLO | STARTTLS | EHLO | AUTH     once a connection: an answer concerns the channel
-    MAIL | RCPT | DATA | message | final dot               once a letter: from RCPT on an answer concerns the person
 
-Tries each letter once; whether to try again is decided elsewhere.
+What is said for the letters is in `dialogue`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from syndicate.config import SmtpSettings
-from syndicate.crashpoint import crashpoint
-from syndicate.transports.base import Envelope, Fate, Verdict
-from syndicate.transports.verdicts import LOGIN_TODO, Trouble, judge, mail_trouble, tls_trouble
-from syndicate.transports.wire import ANSWER_LIMIT, Lost, Reply, Wire
+from syndicate.transports.base import Envelope, Hear, May
+from syndicate.transports.dialogue import Dialogue, Limits, Terms
+from syndicate.transports.verdicts import LOGIN_TODO, Trouble, tls_trouble
+from syndicate.transports.wire import Lost, Reply, Wire
 
 RECYCLE = 100  # letters a connection; relays close longer ones, some of them without a word
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Seconds to wait for each answer: RFC 5321 section 4.5.3.2. A short wait after the dot makes duplicates."""
-
-    connect: float = 30
-    command: float = 300
-    dot: float = 600
-    quit: float = 5
-
-
-class Stale(Exception):
-    """A connection that served before is gone, and the dot had not left: say it all again on a fresh one."""
+Tls = Callable[[], ssl.SSLContext]
 
 
 class Session:
     """One connection that has been greeted, secured and logged in."""
 
-    def __init__(self, wire: Wire, settings: SmtpSettings, limits: Limits, tls: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(self, wire: Wire, settings: SmtpSettings, limits: Limits, tls: Tls) -> None:
         self.wire = wire
         self.sent = 0  # transactions begun
         self.recycle = RECYCLE
@@ -51,12 +40,15 @@ class Session:
         self._limits = limits
         self._tls = tls
         self._offers: dict[str, str] = {}  # EHLO keyword -> its words
+        self._terms = Terms()
         self._dirty = False  # a transaction was left half done: RSET comes first
+        self._loop = asyncio.get_running_loop()
+        self._rested = self._loop.time()  # since when it was not used
 
     # --- opening: everything here concerns the channel ---
 
     @classmethod
-    async def open(cls, settings: SmtpSettings, limits: Limits, tls: Callable[[], ssl.SSLContext]) -> Session:
+    async def open(cls, settings: SmtpSettings, limits: Limits, tls: Tls) -> Session:
         """Connect, greet, secure, log in. Raise Trouble."""
         where = f"{settings.host}:{settings.port}"
         context = tls() if settings.security == "tls" else None
@@ -96,6 +88,7 @@ class Session:
             raise Trouble(f"{where} refuses EHLO: {reply.code} {reply.text}", reply=reply)
         words = [line.split(None, 1) for line in reply.lines[1:] if line.strip()]
         self._offers = {word[0].upper(): word[1] if len(word) > 1 else "" for word in words}
+        self._terms = Terms.of(self._offers)
         # RFC 9422: how many transactions a connection is good for.
         if found := re.search(r"MAILMAX=([1-9]\d{0,5})\b", self._offers.get("LIMITS", ""), re.I):
             self.recycle = min(RECYCLE, int(found[1]))
@@ -142,114 +135,40 @@ class Session:
                 pauses=None if 400 <= reply.code < 500 else LOGIN_TODO,
             )
 
-    # --- one letter ---
+    # --- letters ---
 
-    async def transact(self, envelope: Envelope, *, stale: bool) -> Verdict:
-        """Send one letter. Raise Trouble (channel), or Stale where `stale` and the line broke before the dot."""
-        if impossible := self._impossible(envelope):
-            return impossible
-        stage = "MAIL"
-        try:
-            if self._dirty:
-                await self._expect("RSET")
-                self._dirty = False
-            self.sent += 1
-            reply = await self._command(self._mail_from(envelope))
-            if reply.code == 421 and stale:
-                raise Stale
-            if not 200 <= reply.code < 300:
-                raise self._refused(reply)
-            self._dirty = True
-            stage = "RCPT"
-            reply = await self._command(f"RCPT TO:<{envelope.recipient}>")
-            if 200 <= reply.code < 300:
-                stage = "DATA"
-                reply = await self._command("DATA")
-                if reply.code == 354:
-                    return await self._message(envelope)
-        except Lost as exc:
-            if stale:
-                raise Stale from exc
-            if stage == "MAIL":
-                raise Trouble(str(exc)) from exc
-            return Verdict(letter=envelope.letter, fate=Fate.DEFERRED, answer=str(exc)[:ANSWER_LIMIT])
-        if reply.code < 400:
-            self.wire.abort(f"an answer out of place to {stage}: {reply.code}")
-            return Verdict(letter=envelope.letter, fate=Fate.DEFERRED, code=reply.code, answer=reply.text)
-        if reply.code == 421:
-            self.wire.abort("421")
-            if stale and not reply.status.startswith("4.7."):
-                raise Stale
-        return judge(envelope.letter, reply, after_data=stage == "DATA")
+    async def send(self, group: Sequence[Envelope], hear: Hear, may: May, *, pipelining: bool = True) -> Dialogue:
+        """Say these; what it returns is over. Without `pipelining` the server's offer of it is not taken up."""
+        terms = self._terms if pipelining else replace(self._terms, pipelining=False)
+        dialogue = Dialogue(self.wire, terms, self._limits, group, hear, may, served=self.sent > 0, dirty=self._dirty)
+        await dialogue.run()
+        self.sent += dialogue.begun
+        self._dirty = dialogue.dirty
+        self._rested = self._loop.time()
+        return dialogue
 
-    async def _message(self, envelope: Envelope) -> Verdict:
-        """From 354 to the answer to the dot. Raise Lost while the dot has not left."""
-        ended = bool(envelope.pieces) and envelope.pieces[-1].endswith(b"\r\n")
-        crashpoint("smtp.body")
-        self.wire.writelines([*envelope.pieces, b".\r\n" if ended else b"\r\n.\r\n"])
-        crashpoint("smtp.dot")
+    async def is_good(self) -> bool:
+        """Whether it can be used again. One that lay idle is asked: some are gone without a word."""
+        if self.sent >= self.recycle or self.wire.lost or self.wire.spoken:
+            return False
+        if self._loop.time() - self._rested < self._limits.idle:
+            return True
         try:
-            reply = await self.wire.reply(seconds=self._limits.dot)
-        except Lost as exc:
-            if not exc.flushed:
-                raise
-            answer = f"no answer to the final dot: {exc}"[:ANSWER_LIMIT]
-            return Verdict(letter=envelope.letter, fate=Fate.DEFERRED, answer=answer, in_doubt=True)
-        self._dirty = False
-        if 200 <= reply.code < 300:
-            return Verdict(
-                letter=envelope.letter, fate=Fate.ACCEPTED, code=reply.code, status=reply.status, answer=reply.text
-            )
-        if reply.code < 400:
-            self.wire.abort("an answer out of place to the final dot")
-            return Verdict(
-                letter=envelope.letter, fate=Fate.DEFERRED, code=reply.code, answer=reply.text, in_doubt=True
-            )
-        if reply.code == 421:
-            self.wire.abort("421")
-        return judge(envelope.letter, reply, after_data=True)
+            return (await self._command("NOOP", seconds=self._limits.probe)).code == 250
+        except Lost:
+            return False
+        except BaseException:
+            self.wire.abort("left off")
+            raise
 
     async def quit(self) -> None:
         """QUIT; its answer matters to nobody (RFC 5321 section 4.1.1.10)."""
-        if not self.wire.lost:
-            with contextlib.suppress(Lost):
-                await self._command("QUIT", seconds=self._limits.quit)
-        self.wire.abort("done")
-
-    def _mail_from(self, envelope: Envelope) -> str:
-        words = [f"MAIL FROM:<{envelope.sender}>"]
-        if "SIZE" in self._offers:
-            words.append(f"SIZE={envelope.size}")
-        if not envelope.recipient.isascii():
-            words += ["BODY=8BITMIME", "SMTPUTF8"]  # RFC 6531 section 3.4
-        elif not envelope.seven_bit:
-            words.append("BODY=8BITMIME")
-        return " ".join(words)
-
-    def _impossible(self, envelope: Envelope) -> Verdict | None:
-        """What this server cannot take, judged before it is asked."""
-        limit = self._offers.get("SIZE", "").strip()
-        if limit.isdigit() and 0 < int(limit) < envelope.size:
-            words = f"the letter has {envelope.size} bytes and the server takes {limit}"
-            return Verdict(letter=envelope.letter, fate=Fate.BLAMED, code=552, status="5.3.4", answer=words)
-        if not envelope.recipient.isascii() and "SMTPUTF8" not in self._offers:
-            words = "the server does not offer SMTPUTF8, which this address needs"
-            return Verdict(letter=envelope.letter, fate=Fate.REJECTED, code=553, status="5.6.7", answer=words)
-        if envelope.recipient.isascii() and "8BITMIME" not in self._offers and not envelope.seven_bit:
-            words = "the server does not offer 8BITMIME, which this letter needs"
-            return Verdict(letter=envelope.letter, fate=Fate.BLAMED, code=554, status="5.6.3", answer=words)
-        return None
-
-    def _refused(self, reply: Reply) -> Trouble:
-        if reply.code == 421:
-            self.wire.abort("421")
-        return mail_trouble(reply)
-
-    async def _expect(self, line: str) -> None:
-        reply = await self._command(line)
-        if reply.code != 250:
-            self.wire.abort(f"{line} was refused: {reply.code}")
-            raise Lost(f"{line} was refused: {reply.code} {reply.text}")
+        try:
+            if not self.wire.lost:
+                with contextlib.suppress(Lost):
+                    await self._command("QUIT", seconds=self._limits.quit)
+        finally:
+            self.wire.abort("done")
 
     async def _command(self, line: str, *, seconds: float | None = None) -> Reply:
         if self.wire.spoken and not self.wire.lost:

@@ -5,19 +5,25 @@ Says a letter at most once on a healthy line; a line that had gone stale before 
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from syndicate.clock import Clock
 from syndicate.config import SmtpSettings
-from syndicate.transports.base import Envelope, Fate, Hear, May, Verdict, always
-from syndicate.transports.session import Limits, Session, Stale
-from syndicate.transports.verdicts import Trouble, unspeakable
+from syndicate.transports.base import Envelope, Hear, May, always
+from syndicate.transports.dialogue import Limits
+from syndicate.transports.session import Session
+from syndicate.transports.verdicts import Trouble
 
 
 class Smtp:
-    """A server that takes our mail; `rate` is kept over all its connections together."""
+    """A server that takes our mail; `rate` is kept over all its connections together.
+
+    While one line is held open, connections of lines that were closed meanwhile are kept for those opened next: one
+    login serves many groups and editions.
+    """
 
     live = True
 
@@ -25,17 +31,35 @@ class Smtp:
         self.settings = settings
         self.limits = limits or Limits()
         self.connections: int = settings.connections
+        self.pipelining = True  # until the server shows that it loses what is said in one breath
         self._clock = clock
         self._next = float("-inf")
         self._context: ssl.SSLContext | None = None
+        self._held = 0  # lines
+        self._idle: list[Session] = []
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[Line]:
         line = Line(self)
+        self._held += 1
         try:
             yield line
         finally:
-            await line.aclose()
+            self._held -= 1
+            if session := line.release():
+                self._idle.append(session)
+            if not self._held:
+                idle, self._idle = self._idle, []
+                await asyncio.gather(*(session.quit() for session in idle))
+
+    async def session(self) -> Session:
+        """One that nobody uses, else a new one. Raise Trouble."""
+        while self._idle:
+            session = self._idle.pop()
+            if await session.is_good():
+                return session
+            await session.quit()
+        return await Session.open(self.settings, self.limits, self.tls)
 
     async def pace(self) -> None:
         """Wait for this letter's turn."""
@@ -66,51 +90,32 @@ class Line:
         self._session: Session | None = None
 
     async def send(self, group: Sequence[Envelope], hear: Hear, may: May = always) -> None:
-        for envelope in group:
-            await self._smtp.pace()
-            if not may():
-                return
+        smtp, at = self._smtp, 0
+        while at < len(group):
+            await smtp.pace()
             try:
-                verdict = await self._send(envelope)
+                session = await self._ready()
             except Trouble as trouble:
-                verdict = trouble.verdict(envelope.letter)
-            except BaseException:
-                self._drop("cancelled")
-                raise
-            if not hear(verdict) or verdict.fate is Fate.CHANNEL:
+                hear(trouble.verdict(group[at].letter))
+                return
+            # Paced, a letter's commands do not go with the message before it: servers do not wait for long.
+            most = 1 if smtp.settings.rate else session.recycle - session.sent
+            said = await session.send(group[at : at + most], hear, may, pipelining=smtp.pipelining)
+            at += said.judged
+            if said.deaf:
+                smtp.pipelining = False
+            if not said.goes_on:
                 return
 
-    async def aclose(self) -> None:
-        """Say goodbye, briefly."""
+    def release(self) -> Session | None:
+        """The connection, where it still stands, for somebody else."""
         session, self._session = self._session, None
-        if session:
-            await session.quit()
-
-    async def _send(self, envelope: Envelope) -> Verdict:
-        if refused := unspeakable(envelope):
-            return refused
-        session = await self._ready()
-        stale = session.sent > 0
-        try:
-            return await session.transact(envelope, stale=stale)
-        except Stale:
-            # The server had hung up on an old connection before the dot: that is about the connection alone.
-            self._drop("stale")
-            session = await self._ready()
-            return await session.transact(envelope, stale=False)
-        finally:
-            if session.wire.lost:
-                self._drop("lost")
+        return None if session is None or session.wire.lost else session
 
     async def _ready(self) -> Session:
-        session = self._session
-        if session and (session.sent >= session.recycle or session.wire.lost or session.wire.spoken):
-            await self.aclose()
-        if self._session is None:
-            self._session = await Session.open(self._smtp.settings, self._smtp.limits, self._smtp.tls)
-        return self._session
-
-    def _drop(self, reason: str) -> None:
         session, self._session = self._session, None
-        if session:
-            session.wire.abort(reason)
+        if session and not await session.is_good():
+            await session.quit()
+            session = None
+        self._session = session or await self._smtp.session()
+        return self._session

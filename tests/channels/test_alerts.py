@@ -16,7 +16,7 @@ from syndicate.config import EmailSettings, SmtpSettings
 from syndicate.errors import DeliveryError
 from syndicate.fetch import Fetcher
 from syndicate.transports.alerts import Alert, Mail, Webhook, alert_id, body_for
-from syndicate.transports.session import Limits
+from syndicate.transports.dialogue import Limits
 from tests.doubles.clock import StillClock
 from tests.doubles.smtp import HANG, SmtpDouble
 from tests.doubles.website import Website, moved, said, website

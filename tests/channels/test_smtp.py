@@ -25,7 +25,7 @@ from syndicate.clock import SystemClock
 from syndicate.config import SmtpSettings
 from syndicate.config.values import Secret
 from syndicate.transports.base import Connection, Envelope, Fate, Transport, Verdict
-from syndicate.transports.session import Limits
+from syndicate.transports.dialogue import Limits
 from syndicate.transports.smtp import Smtp
 from tests.doubles.smtp import DROP, HANG, SmtpDouble
 
@@ -146,7 +146,7 @@ async def test_letters_arrive_byte_for_byte_over_one_connection(mailbox: Mailbox
     assert fates(verdicts) == [Fate.ACCEPTED] * 3
     assert [v.letter for v in verdicts] == [1, 2, 3]
     assert verdicts[0].code == 250
-    assert verdicts[0].status == "2.0.0"
+    assert verdicts[0].answer == "2.0.0 kept"
     assert [r.rcpt_tos for r in mailbox.received] == [[f"p{n}@example.com"] for n in (1, 2, 3)]
     assert mailbox.received[0].mail_from == "news@example.org"
     content = mailbox.received[0].content
@@ -344,7 +344,7 @@ async def test_a_half_done_transaction_is_reset_before_the_next() -> None:
         verbs = [
             line.split()[0] for line in server.conversations[0] if line.split()[0] in ("MAIL", "RSET", "RCPT", "DATA")
         ]
-        assert verbs == ["MAIL", "RCPT", "RSET", "MAIL", "RCPT", "DATA"]
+        assert verbs == ["MAIL", "RCPT", "DATA", "RSET", "MAIL", "RCPT", "DATA"]
 
 
 @pytest.mark.parametrize("recipient", ["a b@example.com", "a>@example.com", "a@x.com>\r\nRCPT TO:<b@x.com", "x"])

@@ -21,7 +21,7 @@ from syndicate.store import alerts, pauses, tokens
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner
 from syndicate.transports.alerts import Mail, Way, Webhook
-from syndicate.transports.session import Limits
+from syndicate.transports.dialogue import Limits
 from tests.doubles.clock import StillClock
 from tests.doubles.smtp import SmtpDouble
 from tests.doubles.website import Website, said, website
