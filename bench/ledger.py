@@ -34,8 +34,7 @@ from sqlalchemy import Connection, event, text
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from syndicate.delivery import LetterSettlement, LetterState  # noqa: E402 - the program stands beside this folder
-from syndicate.pacing import Candidate, Pacing, Past, choose  # noqa: E402
+from syndicate.pacing import Candidate, Pacing, Past, choose  # noqa: E402 - the program stands beside this folder
 from syndicate.store import editions, freezing, groups, ledger, letters, sqlite  # noqa: E402
 from syndicate.store.database import Store, house_of, open_store  # noqa: E402
 
@@ -274,19 +273,17 @@ class Pump:
         self._mailing = letters.Mailing(
             delivery=2, subject=str(PAYLOAD["slug"]), digest="weekly", live=True, frozen_at=NOW, payload=PAYLOAD
         )
-        self._last: list[LetterSettlement] = []
+        self._last: list[int] = []
 
     def group(self) -> float:
         """The seconds that the ledger took for it."""
         now, begun = NOW + timedelta(seconds=1), time.perf_counter()
-        found = self._kind.store.write_now(
-            groups.settle_and_claim, self._mailing, "bench", self._last, None, {}, now, GROUP
+        _, (found,) = self._kind.store.write_now(
+            groups.exchange, "bench", [groups.Done(self._mailing, self._last)], [GROUP], [self._mailing], now, b"s" * 32
         )
         took = time.perf_counter() - begun
         assert len(found.people) == GROUP
-        self._last = [
-            LetterSettlement(letter=to.letter, state=LetterState.SENT, code=250, answer="queued") for to in found.people
-        ]
+        self._last = [to.letter for to in found.people]
         return took
 
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -23,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from syndicate.crashpoint import crashpoint
 from syndicate.errors import StoreError
 from syndicate.store import highwater
+from syndicate.store.inserting import insert_or_ignore as insert_or_ignore
 from syndicate.store.schema import HEAD, fill, settings
 
 if TYPE_CHECKING:
@@ -190,20 +190,39 @@ class Store:
             self._sleep(PAUSES[done])
             done += 1
 
+    async def begin(
+        self, now: datetime, fn: Callable[Concatenate[Connection, P], tuple[int, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """`write` a claim of letters, and raise the high-water mark before anybody hears of it, as `note_begun` does.
+
+        `fn` returns the count of what was begun in all, or 0 for nothing, beside its answer.
+        """
+
+        def job() -> T:
+            count, answer = self.write_now(fn, *args, **kwargs)
+            if count:
+                self._raise_mark(count, now)
+            return answer
+
+        return await self._to_the_end(self._write_threads, job)
+
     async def note_begun(self, count: int, now: datetime) -> None:
         """Raise the high-water mark before a first byte leaves (rule 25). Raises StoreError: then nothing may.
 
         Here it shows when a backup was restored under a running program: then everything is paused.
         """
+        await self._to_the_end(self._write_threads, lambda: self._raise_mark(count, now))
+
+    def _raise_mark(self, count: int, now: datetime) -> None:
         if not self._ledger:
-            self._ledger = await self.read(highwater.ledger)
+            self._ledger = self.read_now(highwater.ledger)
         try:
-            mark = await asyncio.to_thread(self.high_water.raise_to, self._ledger, count)
+            mark = self.high_water.raise_to(self._ledger, count)
         except OSError as error:
             self._failed(f"cannot write {self.high_water.path}: {error.strerror}; nothing is sent")
             raise StoreError(self.trouble) from error
-        if mark >= count and await self.read(highwater.is_older, mark, count):
-            await self.write(highwater.pause_as_older, mark, count, now)
+        if mark >= count and self.read_now(highwater.is_older, mark, count):
+            self.write_now(highwater.pause_as_older, mark, count, now)
             raise StoreError(f"the database {self.where} was replaced by an older copy of it: nothing is sent")
 
     def check(self) -> list[str]:
@@ -215,12 +234,6 @@ class Store:
         self._read_threads.shutdown(wait=True)
         self._writer.dispose()
         self._reader.dispose()
-
-
-def insert_or_ignore(connection: Connection, table: Any) -> Any:
-    """An INSERT that leaves a row alone that is there already; its `rowcount` tells how many were not."""
-    dialect = import_module(f"sqlalchemy.dialects.{connection.dialect.name}")  # loading both at the start costs 25 ms
-    return dialect.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
 def house_of(url: str, data: Path) -> House:

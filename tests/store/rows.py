@@ -228,8 +228,12 @@ def take(
     store: Store, one: Mailing, owner: str = "me", settled: Sequence[Any] = (), *, at: datetime = NOON, limit: int = 25,
     trouble: Any = None, resting: Mapping[str, str] | None = None, alone: bool = False,
 ) -> groups.Group:  # fmt: skip
-    resting = resting or {}
-    return store.write_now(groups.settle_and_claim, one, owner, settled, trouble, resting, at, limit, alone=alone)
+    """Tell what became of letters as one connection does, and claim the next for it."""
+    away = [one.letter for one in settled if one.state in ("sent", "rehearsed")]
+    others = [one for one in settled if one.letter not in away]
+    done = groups.Done(one, away, others, trouble, dict(resting or {}))
+    _, (group,) = store.write_now(groups.exchange, owner, [done], [limit], [one], at, SECRET, alone=alone)
+    return group
 
 
 def mailing_row(store: Store, delivery: int) -> Any:

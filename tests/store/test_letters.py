@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +14,9 @@ from sqlalchemy.exc import IntegrityError
 
 from syndicate.delivery import LetterSettlement, LetterState
 from syndicate.errors import UsageError
-from syndicate.store import deliveries, freezing, ledger, letters, pauses, retention, subscribers, vitals
+from syndicate.store import deliveries, freezing, groups, ledger, letters, pauses, retention, subscribers, vitals
 from syndicate.store.database import Store
-from syndicate.store.groups import Trouble
+from syndicate.store.groups import Done, Group, Trouble
 from syndicate.store.letters import Mailing
 from syndicate.store.schema import deliveries as table
 from syndicate.store.schema import subscriptions
@@ -27,6 +29,7 @@ from tests.store.rows import (
     NOON,
     PAYLOAD,
     SECOND,
+    SECRET,
     add,
     begin,
     frozen,
@@ -260,14 +263,15 @@ def test_what_was_never_tried_counts_no_attempt(store: Store) -> None:
 # --- what it costs ----------------------------------------------------------------------------------------------------
 
 
-def test_a_group_takes_five_statements_made_once_however_large_it_is(store: Store) -> None:
+def test_a_group_takes_six_statements_made_once_however_large_it_is(store: Store) -> None:
     one = mailing(store, edition(store, *(f"reader{number}" for number in range(40))))
     said: list[list[tuple[str, object]]] = []
 
     def note(_connection: object, _cursor: object, statement: str, _told: object, context: Any, _many: bool) -> None:
         said[-1].append((statement, context.invoked_statement))
 
-    last = take(store, one, limit=5).people
+    first = take(store, one, limit=5).people
+    last = take(store, one, settled=[settlement(to.letter) for to in first], limit=5).people
     event.listen(store._writer, "before_cursor_execute", note)
     for limit in (1, 25):
         said.append([])
@@ -275,9 +279,36 @@ def test_a_group_takes_five_statements_made_once_however_large_it_is(store: Stor
     event.remove(store._writer, "before_cursor_execute", note)
     small, large = ([spoken for spoken in group if "set_config" not in spoken[0]] for group in said)
     assert len(last) == 25
-    assert len(small) == 5
+    assert len(small) == 6
     assert [statement for statement, _ in small] == [statement for statement, _ in large]
     assert all(ours is same for (_, ours), (_, same) in zip(small, large, strict=True))
+
+
+def test_eight_connections_that_wait_together_take_no_more_statements_than_one(store: Store) -> None:
+    one = mailing(store, edition(store, *(f"reader{number}" for number in range(60))))
+    said: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        said.append(statement)
+
+    def ask(told: Sequence[Done]) -> list[Group]:
+        return store.write_now(groups.exchange, "me", told, [5] * 8, [one], NOON, SECRET)[1]
+
+    sent = [Done(one, [to.letter for to in group.people]) for group in ask([])]
+    event.listen(store._writer, "before_cursor_execute", note)
+    found = ask(sent)
+    event.remove(store._writer, "before_cursor_execute", note)
+    assert [len(group.people) for group in found] == [5, 5, 5, 5, 0, 0, 0, 0]
+    assert len([statement for statement in said if "set_config" not in statement]) <= 9  # with the mark of its speed
+    assert Counter(letter_states(store, one.delivery)) == {"sent": 40, "claimed": 20}
+
+
+def test_a_small_mailing_waits_for_no_large_one(store: Store) -> None:
+    large = mailing(store, edition(store, *(f"reader{number:02}" for number in range(40))))
+    join(store, "ada", digests=("daily",))
+    small = mailing(store, frozen(store, subject="daily-1", digest="daily")[0], digest="daily")
+    _, found = store.write_now(groups.exchange, "me", [], [5, 5, 5], [large, small], NOON, SECRET)
+    assert [(group.mailing, len(group.people)) for group in found] == [(large, 5), (small, 1), (large, 5)]
 
 
 # --- pauses -----------------------------------------------------------------------------------------------------------
@@ -335,9 +366,13 @@ def test_a_domain_that_takes_no_more_rests_and_the_others_go_on(store: Store) ->
     group = take(store, one, settled=[put_off], resting={"slow.example": "421 4.7.28 too fast"})
     assert [to.email for to in group.people] == ["cy@fast.example"]
     assert store.read_now(pauses.standing) == {"email:slow.example": "421 4.7.28 too fast"}
-    assert take(store, one, at=NOON + 9 * MINUTE).people == ()
-    back = take(store, one, at=NOON + 10 * MINUTE)
-    assert {to.email for to in back.people} == {"ada@slow.example", "bo@slow.example"}
+    at = NOON + 9 * MINUTE
+    assert (take(store, one, at=at).people, store.read_now(groups.waiting, at, True, 9).letters) == ((), 0)
+    [probe] = take(store, one, at=NOON + 10 * MINUTE).people
+    assert probe.domain == "slow.example"
+    assert take(store, one, "other", at=NOON + 11 * MINUTE).people == ()  # all workers wait for what becomes of it
+    [rest] = take(store, one, settled=[settlement(probe.letter)], at=NOON + 11 * MINUTE).people
+    assert {probe.email, rest.email} == {"ada@slow.example", "bo@slow.example"}
     assert store.read_now(pauses.standing) == {}
 
 
@@ -357,7 +392,7 @@ def test_a_mailing_ends_as_its_letters_did(
     store: Store, ended: list[LetterState], state: str, reason: str | None
 ) -> None:
     delivery = edition(store, *PEOPLE)
-    one = mailing(store, delivery)
+    one = mailing(store, delivery, live=state != "rehearsed")
     people = take(store, one).people
     settled = [settlement(to.letter, how) for to, how in zip(people, ended, strict=True)]
     take(store, one, settled=settled, limit=0)

@@ -25,7 +25,7 @@ from syndicate.store import (
 from syndicate.store.database import Store
 from syndicate.store.schema import metadata
 from tests.store.conftest import Database
-from tests.store.rows import LINKEDIN, MIDNIGHT, NOON, at_once, begin, frozen, join, mailing, planned
+from tests.store.rows import LINKEDIN, MIDNIGHT, NOON, at_once, begin, frozen, join, mailing, planned, take
 
 SMALL = {"pauses", "channels", "owners", "digests", "sources", "settings"}  # a row for each thing configured
 LARGE = set(metadata.tables) - SMALL
@@ -75,14 +75,12 @@ EVERY_SECOND: dict[str, Callable[[Store], object]] = {
     "owners of deliveries": lambda s: s.read_now(claims.claimants),
     "take back deliveries": lambda s: s.write_now(claims.take_back, ["dead"], NOON),
     "mailings with a letter due": lambda s: s.read_now(letters.open_mailings, NOON, True),
-    "claim a group": lambda s: s.write_now(groups.settle_and_claim, mailing(s, 2), "me", [], None, {}, NOON, 25),
+    "what may go now": lambda s: s.read_now(groups.waiting, NOON, True, 50),
+    "claim a group": lambda s: take(s, mailing(s, 2)),
     "mailings that ended": lambda s: s.read_now(letters.ended),
     "articles to be mailed by hand": lambda s: s.read_now(freezing.planned, NOON, True),
-    "claim one alone": lambda s: s.write_now(
-        groups.settle_and_claim, mailing(s, 2), "me", [], None, {}, NOON, 25, alone=True
-    ),
+    "claim one alone": lambda s: take(s, mailing(s, 2), alone=True),
     "whether a letter is due": lambda s: s.read_now(letters.is_due, NOON),
-    "how many are due": lambda s: s.read_now(letters.due_count, 2, NOON, 50),
 }
 EVERY_PASS: dict[str, Callable[[Store], object]] = {
     "since when something is due": lambda s: s.read_now(deliveries.oldest_due, NOON),
@@ -149,7 +147,7 @@ def test_the_newest_articles_come_from_an_index_and_no_other_is_read(store: Stor
 
 
 def test_due_letters_come_from_their_index_in_order(store: Store, explained: Explained) -> None:
-    store.write_now(groups.settle_and_claim, mailing(store, 2), "me", [], None, {}, NOON, 25)
+    take(store, mailing(store, 2))
     [step] = [one for one in explained.steps if "ix_letters_due" in one]
     assert step == "SEARCH letters USING INDEX ix_letters_due (delivery=? AND due_at<?)"
     assert not any("TEMP B-TREE FOR ORDER BY" in one for one in explained.steps)

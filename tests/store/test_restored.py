@@ -11,13 +11,13 @@ from sqlalchemy import Connection, Table
 from syndicate.errors import StoreError
 from syndicate.store import highwater, pauses
 from syndicate.store.database import Store
-from syndicate.store.schema import attempts, deliveries, letters, settings
+from syndicate.store.schema import attempts, deliveries, letters, mailings, settings
 from tests.store.rows import MINUTE, NOON, begin, delivery, offer, plan
 from tests.store.test_sending import Desk, Office, at_desk, edition, in_office
 
 __all__ = ["at_desk", "in_office"]  # fixtures
 
-TABLES = [attempts, letters, deliveries, settings]  # children first
+TABLES = [attempts, letters, mailings, deliveries, settings]  # children first
 
 
 def copy_of(store: Store) -> Callable[[], None]:

@@ -7,8 +7,12 @@ it must fail.
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+import re
 import sqlite3
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -17,11 +21,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import text
 
 from syndicate.channels.base import Announcement, Shown
 from syndicate.deliver import PublicChannel, deliver
 from syndicate.delivery import Receipt, RetryPolicy
+from syndicate.dkim import Dkim
 from syndicate.errors import InDoubt, Refused, StoreError, Unavailable
 from syndicate.letter import PREFERENCES, UNSUBSCRIBE, Rendered, compose, list_id
 from syndicate.mail import Post, mail
@@ -567,6 +574,115 @@ async def test_everybody_gets_it_once_and_it_is_closed(store: Store, in_office: 
     assert max(office.transport.groups) <= 25
 
 
+async def test_each_letter_bears_its_own_readers_links_and_no_others(
+    store: Store, in_office: Callable[..., Office]
+) -> None:
+    edition(store, 300)
+    office = in_office(connections=8)
+    await office.mail()
+    for recipient, message in office.transport.world:
+        who = int(recipient[1:4]) + 1
+        links = {office.post.link(purpose, who).encode() for purpose in ("unsubscribe", "preferences")}
+        text = message.replace(b"=\r\n", b"").replace(b"=3D", b"=")
+        found = re.findall(rb"https://post\.example/[a-z]+/[A-Za-z0-9_-]+", text)
+        assert set(found) == links
+        assert len(found) == 5  # a header, two bodies
+        assert f"\r\nTo: {recipient}\r\n".encode() in message
+    assert len(office.reached) == len(set(office.reached)) == 300
+
+
+async def test_letters_are_signed_as_they_leave_and_a_repeat_repeats_the_signature(
+    store: Store, in_office: Callable[..., Office]
+) -> None:
+    edition(store, 30)
+    office = in_office()
+    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    office.post.dkim = Dkim("example.net", "news", pem.decode())
+    put_off: list[bytes] = []
+
+    def answer(envelope: Envelope) -> Verdict:
+        if envelope.letter != 1 or put_off:
+            return accept(envelope)
+        put_off.append(b"".join(envelope.pieces))
+        assert len(put_off[0]) == envelope.size
+        return Verdict(letter=envelope.letter, fate=Fate.DEFERRED, code=451, answer="later")
+
+    office.transport.answer = answer
+    await office.mail()
+    messages = [message for _, message in office.transport.world]
+    assert all(message.startswith(b"DKIM-Signature: v=1; a=ed25519-sha256;") for message in messages)
+    assert len({message.partition(b"\r\nFrom: ")[0] for message in messages}) == 29
+    await office.mail(HOUR)
+    assert office.transport.world[-1][1] == put_off[0]
+
+
+async def test_a_mailing_that_is_frozen_while_another_goes_out_is_taken_along(
+    store: Store, in_office: Callable[..., Office]
+) -> None:
+    edition(store, 100)
+    join(store, "dora", digests=("daily",))
+    office = in_office(connections=1)
+
+    def freezing_another(envelope: Envelope) -> Verdict:
+        if not office.reached:
+            payload = json.loads(mailing_row(store, 1).payload) | {"slug": "daily-1"}
+            store.write_now(
+                freezing.freeze, subject="daily-1", digest="daily", payload=payload, live=True, by_hand=False,
+                planned_for=NOON, now=NOON,
+            )  # fmt: skip
+            time.sleep(0.6)
+            office.clock.pass_by(1)
+        return accept(envelope)
+
+    office.transport.answer = freezing_another
+    await office.mail()
+    assert len(office.reached) == 101
+    assert office.reached.index("dora") < 100
+
+
+async def test_an_answer_that_the_ledger_cannot_keep_costs_its_words_alone(
+    store: Store, in_office: Callable[..., Office]
+) -> None:
+    mailing = edition(store, 30)
+    office = in_office(
+        lambda envelope: (
+            Verdict(letter=envelope.letter, fate=Fate.REJECTED, code=550, answer="no \ud800")
+            if envelope.recipient.startswith("p003")
+            else accept(envelope)
+        )
+    )
+    await office.mail()
+    await office.mail()
+    assert Counter(letter_states(store, mailing)) == {"sent": 29, "failed": 1}
+    assert len(office.reached) == 29
+    assert letter_rows(store, mailing)[3].answer is None
+
+
+async def test_a_server_that_finds_us_too_many_gets_fewer_of_us_and_one_more_later(
+    store: Store, in_office: Callable[..., Office]
+) -> None:
+    edition(store, 200)
+    office = in_office(connections=8)
+    crowded = [True, True]
+
+    def answer(envelope: Envelope) -> Verdict:
+        if crowded:
+            crowded.pop()
+            return Verdict(
+                letter=envelope.letter, fate=Fate.DEFERRED, code=451, status="4.7.652", answer="too many connections"
+            )
+        return accept(envelope)
+
+    office.transport.answer = answer
+    await office.mail()
+    assert office.post.connections < 5
+    assert store.read_now(pauses.standing) == {}
+    before = office.post.connections
+    await office.mail(HOUR)
+    assert office.post.connections == before + 1
+    assert len(set(office.reached)) == 200
+
+
 async def test_groups_are_as_large_as_five_seconds_allow(store: Store, in_office: Callable[..., Office]) -> None:
     edition(store, 30)
     office = in_office(connections=1)
@@ -631,12 +747,12 @@ async def test_a_used_up_day_rests_and_goes_on(store: Store, in_office: Callable
         lambda envelope: Verdict(letter=envelope.letter, fate=Fate.CHANNEL, code=550, answer="550 5.4.5", quota=True)
     )
     await office.mail()
-    assert "quota" in store.read_now(pauses.standing)["email"]
+    assert list(store.read_now(pauses.quotas, office.clock.now())) == ["email"]
+    assert store.read_now(pauses.standing) == {}  # nobody has to do anything
     office.transport.answer = accept
-    await office.mail(59 * MINUTE)
+    await office.mail(11 * HOUR + 59 * MINUTE)
     assert office.reached == []
-    await office.mail(2 * MINUTE)
-    await office.mail(HOUR)
+    await office.mail(16 * MINUTE)  # after midnight
     assert len(office.reached) == 3
 
 
