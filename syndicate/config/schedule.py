@@ -47,3 +47,33 @@ def _must_come(expression: str) -> None:
         raise ValueError(f"{shown(expression)} never comes: no month has such a day") from None
     except CronSimError as error:
         raise ValueError(f"{shown(expression)} is not a schedule ({str(error).lower()}): {_MEANT}") from None
+
+
+def in_words(schedule: str) -> str:
+    """When a digest comes, for a reader: "every Friday at 09:00"; "" for a calendar that is no short sentence."""
+    expression = cron(schedule)
+    if expression is None:
+        return "every article as it appears"
+    minute, hour, day, month, weekday = expression.split()
+    if not (minute.isdecimal() and hour.isdecimal() and month == "*"):
+        return ""
+    at = f"at {int(hour):02}:{int(minute):02}"
+    if weekday == "*":
+        if day == "*":
+            return f"every day {at}"
+        return f"on day {int(day)} of each month {at}" if day.isdecimal() else ""
+    names = [_named(one) for one in weekday.replace(",", "-").split("-")]
+    if day != "*" or not all(names) or (len(names) > 2 and "-" in weekday):
+        return ""
+    if "-" in weekday:
+        return f"{names[0]} to {names[1]} {at}"
+    return f"every {' and '.join([', '.join(names[:-1]), names[-1]] if names[1:] else names)} {at}"
+
+
+def _named(weekday: str) -> str:
+    """Friday for 5 and FRI; "" for anything else."""
+    number = int(weekday) % 7 if weekday.isdecimal() and len(weekday) == 1 and weekday <= "7" else None
+    for at, word in enumerate(WEEKDAYS):
+        if number == at or (number is None and weekday.lower() == word[:3]):
+            return word.capitalize()
+    return ""

@@ -76,7 +76,7 @@ def add(
             .values(
                 address_key=address.key, email=address.email, domain=address.domain, name=name, tags=tags,
                 state=state, since=now, consent=json.dumps(dict(consent), ensure_ascii=False),
-                reason=None if state is State.ACTIVE else f"{state}: so imported", **_number(connection),
+                reason=None if state is State.ACTIVE else f"{state}: so imported", **free_number(connection),
             )
             .returning(subscribers.c.id)
         ).scalar_one()  # fmt: skip
@@ -94,7 +94,7 @@ def add(
     return "updated" if outcome == "known" and added else outcome
 
 
-def _number(connection: Connection) -> dict[str, Any]:
+def free_number(connection: Connection) -> dict[str, Any]:
     """The number of a new person, where the database would give that of one who was erased: letters and links of old
     bear it, and are nobody's. PostgreSQL never gives a number twice.
     """

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from syndicate.web import archive, public, signup
+from syndicate.web import archive, preferences, public, signup
 from syndicate.web.door import Door
 from syndicate.web.guard import Guard
 from syndicate.web.office import Office
@@ -42,7 +42,7 @@ def build(office: Office) -> Starlette:
 
 def places(office: Office, stage: Stage) -> Sequence[Place]:
     """All that can be asked for."""
-    return [*public.routes(office, stage), *signup.routes(office, stage), *archive.routes(office, stage)]
+    return [place for part in (public, signup, preferences, archive) for place in part.routes(office, stage)]
 
 
 def keepers(office: Office, stage: Stage) -> Mapping[str, Keeper]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from syndicate.config import FeedSettings, Site, WebSettings
+from syndicate.store.confirmations import Step
+from syndicate.subscriber import Address
 
 
 class Reader(Protocol):
@@ -14,6 +18,81 @@ class Reader(Protocol):
 
     def read(self, purpose: str, token: str) -> int | None:
         """The subscriber's number, or None for a token that is not ours or was made for another purpose."""
+        ...
+
+    def token(self, purpose: str, number: int) -> str:
+        """The token of a number for one purpose."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A digest that people may choose."""
+
+    name: str
+    when: str = ""  # its calendar in words; "" where no short sentence tells it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """What a link in a confirmation mail would do."""
+
+    step: Step
+    digests: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What a person gets: names of digests, and a rest up to a moment."""
+
+    digests: Sequence[str]
+    paused_until: datetime | None = None
+
+
+Told = Mapping[str, str]
+"""Where a wish came from and what was shown: from, ip, shown. Kept as the record of consent."""
+
+
+class Signup(Protocol):
+    """People who want mail. Each method returns after its commit."""
+
+    @property
+    def offers(self) -> Sequence[Offer]:
+        """At least one."""
+        ...
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may ask; false while mail is rehearsed in the wide world."""
+        ...
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether mail is written to the outbox instead of being sent."""
+        ...
+
+    def now(self) -> datetime: ...
+
+    async def ask(self, address: Address, digests: Sequence[str], told: Told, network: str | None) -> bool:
+        """Owe a confirmation mail, unless this address must not get one: that is never told, nor seen by the time it
+        takes. False: too many ask from this network, or in all.
+        """
+        ...
+
+    async def look(self, confirmation: int) -> Link | None:
+        """What a link would do; changes nothing. None: there is no such confirmation."""
+        ...
+
+    async def confirm(self, confirmation: int, told: Told) -> Step | None:
+        """The button was pressed. None: there is no such confirmation."""
+        ...
+
+    async def choices(self, person: int) -> Choices | None:
+        """What a person gets now; None for one who gets no mail, or is not there."""
+        ...
+
+    async def choose(self, person: int, choices: Choices, told: Told) -> bool:
+        """What he gets from now on; digests that are not on offer stay as they are. False: he gets no mail."""
         ...
 
 
@@ -41,6 +120,11 @@ class Office(Protocol):
 
     @property
     def signer(self) -> Reader: ...
+
+    @property
+    def signup(self) -> Signup | None:
+        """None where no digest is mailed."""
+        ...
 
     async def unsubscribe(self, subscriber: int) -> bool:
         """End all mail to this person; true when that changed something. Returns after the commit, never before.

@@ -17,8 +17,8 @@ from syndicate.logs import get
 from syndicate.metrics import Counted
 from syndicate.pipeline import App
 from syndicate.signer import Signer
-from syndicate.store import highwater, subscribers, vitals
-from syndicate.subscriber import State
+from syndicate.store import highwater, vitals
+from syndicate.web.signup_program import ProgramSignup, leave
 
 FRESH = 1.0  # seconds for which an answer about health serves everybody who asks
 ANSWER_TIME = 5.0  # seconds that the database may take for one
@@ -33,6 +33,8 @@ class NewsroomOffice:
         self._app = app
         self._settings = app.settings
         self.signer: Signer = app.signer
+        mails = app.settings.email is not None and app.settings.digests
+        self.signup = ProgramSignup(app.settings, app.store, app.clock, app.secret) if mails else None
         self._health: tuple[float, Mapping[str, object]] | None = None
         self._looking = asyncio.Lock()
 
@@ -58,14 +60,7 @@ class NewsroomOffice:
 
     async def unsubscribe(self, subscriber: int) -> bool:
         """End all mail to this person; returns after the commit."""
-        return await self._app.store.write(
-            subscribers.leave,
-            subscriber,
-            State.UNSUBSCRIBED,
-            "unsubscribed by link",
-            self._app.secret,
-            self._app.clock.now(),
-        )
+        return await self._app.store.write(leave, subscriber, self._app.secret, self._app.clock.now())
 
     async def health(self) -> Mapping[str, object]:
         """How many problems stand, and whether the program works; looked up once a second, however many ask."""

@@ -57,7 +57,7 @@ class _Public:
             {"url": f"{self._stage.public_url}/{name}", "name": title, "type": MEDIA_TYPES[name], "about": about}
             for name, title, about in _FEEDS
         ]
-        return self._stage.page("front.html", feeds=feeds)
+        return self._stage.page("front.html", feeds=feeds, subscribe=self._takes_people())
 
     async def feed(self, name: str, request: Request) -> Response:
         file = await self._shelf.get(name)
@@ -77,7 +77,10 @@ class _Public:
             return self._stage.page("leave.html", preferences=False)
         await request.body()
         await self._office.unsubscribe(request.state.number)
-        return self._stage.page("left.html")
+        return self._stage.page("left.html", subscribe=self._takes_people())
+
+    def _takes_people(self) -> bool:
+        return self._office.signup is not None and self._office.signup.is_open
 
     async def healthz(self, request: Request) -> Response:
         """Whether all is well: 503 while any problem stands, also one that waits for a person.

@@ -2,12 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from syndicate.config import FeedSettings, Site, WebSettings
 from syndicate.signer import Signer
+from syndicate.store.confirmations import Step
+from syndicate.subscriber import Address
+from syndicate.web.office import Choices, Link, Offer, Told
+
+
+@dataclass
+class SmallSignup:
+    """Fulfils `syndicate.web.office.Signup`; remembers what it was asked."""
+
+    offers: Sequence[Offer] = (
+        Offer(name="weekly", when="every Friday at 09:00"),
+        Offer(name="each", when="every article as it appears"),
+    )
+    is_open: bool = True
+    is_rehearsal: bool = False
+    moment: datetime = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    too_many: bool = False
+    asked: list[tuple[str, Sequence[str], Told, str | None]] = field(default_factory=list)
+    links: dict[int, Step] = field(default_factory=lambda: {1: Step.OPEN, 2: Step.AGAIN, 3: Step.STALE})
+    confirmed: list[int] = field(default_factory=list)
+    people: dict[int, Choices] = field(default_factory=lambda: {7: Choices(digests=["weekly"])})
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def wait(self, seconds: float = 10) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+    async def ask(self, address: Address, digests: Sequence[str], told: Told, network: str | None) -> bool:
+        if not self.too_many:
+            self.asked.append((address.email, digests, told, network))
+        return not self.too_many
+
+    async def look(self, confirmation: int) -> Link | None:
+        step = self.links.get(confirmation)
+        return Link(step=step, digests=["each"]) if step else None
+
+    async def confirm(self, confirmation: int, told: Told) -> Step | None:
+        step = self.links.get(confirmation)
+        if step is not Step.OPEN:
+            return step
+        self.links[confirmation] = Step.AGAIN
+        self.confirmed.append(confirmation)
+        return Step.CONFIRMED
+
+    async def choices(self, person: int) -> Choices | None:
+        return self.people.get(person)
+
+    async def choose(self, person: int, choices: Choices, told: Told) -> bool:
+        if person not in self.people:
+            return False
+        self.people[person] = choices
+        return True
 
 
 @dataclass
@@ -24,6 +78,7 @@ class SmallOffice:
     feeds: FeedSettings = field(default_factory=FeedSettings)
     templates: Path | None = None
     signer: Signer = field(default_factory=lambda: Signer(b"a secret of the tests, long enough"))
+    signup: SmallSignup | None = field(default_factory=SmallSignup)
     people: set[int] = field(default_factory=lambda: {7})
     healthy: bool = True
     working: bool = True

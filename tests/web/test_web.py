@@ -193,14 +193,6 @@ async def test_a_false_token_answers_404_and_unsubscribes_nobody(wire: httpx.Asy
     assert office.people == {7}
 
 
-async def test_the_preferences_link_works_with_its_own_token(client: httpx.AsyncClient, office: SmallOffice) -> None:
-    path = office.link("preferences")
-    assert (await client.get(path)).status_code == 200
-    assert office.people == {7}
-    assert (await client.post(path)).status_code == 200
-    assert office.people == set()
-
-
 async def test_pages_with_a_token_are_neither_kept_nor_told_on(client: httpx.AsyncClient, office: SmallOffice) -> None:
     for answer in (
         await client.get(office.link()),
