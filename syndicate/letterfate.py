@@ -9,10 +9,13 @@ from syndicate.clock import Chance
 from syndicate.delivery import QUARANTINE, LetterSettlement, LetterState, RetryPolicy, backoff
 from syndicate.store import letters
 from syndicate.store.groups import Recipient
+from syndicate.store.throttles import Trouble, next_midnight
 from syndicate.transports.base import Fate, Verdict
 from syndicate.transports.verdicts import OURS
 
 AFTER_4XX = timedelta(minutes=5)
+SHORT_REST = timedelta(minutes=1)  # after a refused connection
+FAULT_REST = timedelta(minutes=15)  # until a probe, where a person must do something
 
 
 def give_back(to: Recipient, now: datetime, *, crashed: bool) -> LetterSettlement:
@@ -27,6 +30,15 @@ def give_back(to: Recipient, now: datetime, *, crashed: bool) -> LetterSettlemen
 def discreet(answer: str, email: str) -> str:
     """A server's words without the address they are about: what is kept of them outlives the person's wish. Pure."""
     return re.sub(re.escape(email), "…", answer, flags=re.IGNORECASE) if email else answer
+
+
+def channel_trouble(verdict: Verdict, now: datetime) -> Trouble:
+    """What an answer that concerns the channel and not the person asks for (rules 20, 21 and 23). Pure."""
+    if verdict.pauses:
+        return Trouble(f"{verdict.answer}: {verdict.pauses}", FAULT_REST)
+    if verdict.quota:
+        return Trouble(verdict.answer, next_midnight(now) - now, quota=True)
+    return Trouble(verdict.answer, SHORT_REST)
 
 
 def settle_letter(

@@ -7,28 +7,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from syndicate.clock import Chance
 from syndicate.crashpoint import crashpoint
 from syndicate.delivery import LetterSettlement, LetterState
 from syndicate.errors import SyndicateError
 from syndicate.exchange import Exchange
-from syndicate.letterfate import discreet, give_back, settle_letter
+from syndicate.letterfate import FAULT_REST, channel_trouble, discreet, give_back, settle_letter
 from syndicate.logs import get
 from syndicate.post import Imprint, Post
 from syndicate.store.aftermath import BLAMES
 from syndicate.store.groups import Done, Group, Recipient
-from syndicate.store.throttles import Trouble, next_midnight
+from syndicate.store.throttles import Trouble
 from syndicate.transports.base import Connection, Envelope, Fate, Verdict
 from syndicate.transports.verdicts import is_crowded
 
 GROUP = 25  # letters at most that one connection claims
 FIRST_GROUP = 5  # while its speed is not known
 GROUP_SECONDS = 5.0  # no more are claimed than go out in that time
-SHORT_REST = timedelta(minutes=1)  # after a refused connection
-FAULT_REST = timedelta(minutes=15)  # until a probe, where a person must do something
-MIDNIGHT_PAST = timedelta(minutes=15)  # within so long after midnight it is looked whether a day's quota counts anew
 TOO_FAST = "4.7.28"  # the recipient's domain takes no more from us for a while
 
 log = get(__name__)
@@ -155,17 +151,11 @@ class Pump:
 
     def _trouble(self, verdict: Verdict, to: Recipient) -> Trouble | None:
         """What concerns the channel and not the person (rule 20)."""
-        now = self.exchange.clock.now()
         if is_crowded(verdict) and self.exchange.yields():
             self._yielded = True
             return None
         if verdict.fate is Fate.CHANNEL:
-            if verdict.pauses:
-                return Trouble(f"{verdict.answer}: {verdict.pauses}", FAULT_REST)
-            if verdict.quota:
-                late = MIDNIGHT_PAST * self.chance.random()
-                return Trouble(verdict.answer, next_midnight(now) - now + late, quota=True)
-            return Trouble(verdict.answer, SHORT_REST)
+            return channel_trouble(verdict, self.exchange.clock.now())
         if verdict.fate is Fate.BLAMED:
             self.post.blamed.add(to.subscriber)
             if len(self.post.blamed) >= BLAMES:
