@@ -15,7 +15,6 @@ _NOT_YET: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     # key, `*` for each entry of a list     when it promises what is not built       what to say
     ("feeds.hubs", bool, "telling WebSub hubs " + _LATER),
     ("feeds.adopt", bool, "keeping the ids of the present feed " + _LATER),
-    ("email.dkim.domain", bool, "our own signature " + _LATER),
     ("digests.*.schedule", lambda schedule: schedule.strip() == "each", "a letter for each article " + _LATER),
     ("digests.*.approve", bool, "approval of editions " + _LATER),
     ("digests.*.proof", bool, "a proof before the edition " + _LATER),

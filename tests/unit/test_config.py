@@ -772,7 +772,6 @@ def test_public_channels_are_known_by_name_and_key(folder):
     [
         ('[feeds]\nhubs = ["https://hub.test"]', "feeds.hubs"),
         ('[feeds]\nadopt = "https://a.test/feed"', "feeds.adopt"),
-        ('[email.dkim]\ndomain = "a.test"\nselector = "s"\nkey = "k"', "email.dkim.domain"),
         ('[[digests]]\nschedule = "each"', "digests.0.schedule"),
         ("[[digests]]\napprove = true", "digests.0.approve"),
         ('[[digests]]\nproof = "1h"', "digests.0.proof"),
