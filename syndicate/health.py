@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +19,9 @@ from syndicate.store import (
     editions,
     feedstates,
     highwater,
+    holding,
     letters,
+    mailings,
     pauses,
     subscribers,
     tokens,
@@ -38,11 +41,12 @@ def status(connection: Connection, settings: Settings, now: datetime, remarks: S
     """The contract's object: counts, what is paused, how long something waits that is due, and the problems.
 
     `remarks` are what should be known although all is well; they are its `notes`. `logins` are the days that each has
-    left, where that is known.
+    left, where that is known; `progress` is how far each mailing is that is under way.
     """
     ends = _login_ends(connection, settings)
     return {
         **counts(connection, now),
+        "progress": [asdict(one) for one in mailings.progress(connection, now).values()],
         "rehearsal": {name: not live for name, live in settings.channels.items()},
         "logins": {"linkedin": max(0, (ends - now).days)} if ends else {},
         "problems": list(dict.fromkeys(problem.text for problem in problems(connection, settings, now))),
@@ -79,6 +83,7 @@ def problems(connection: Connection, settings: Settings, now: datetime) -> list[
         *_of_pauses(connection),
         *_of_logins(connection, settings, now),
         *_of_deliveries(connection, now),
+        *_of_editions(connection),
         *_of_silence(connection, settings, now),
         *alerts.noted(connection, now),
     ]
@@ -135,6 +140,8 @@ def _of_pauses(connection: Connection) -> Iterator[Problem]:
             yield Problem(key="paused:clock", text=f"everything is paused: {reason}")
         elif key in faults:
             text = f"{key}: paused by a fault: {reason}; `syndicate resume {key}` tries at once"
+            if "`syndicate resume" in reason:  # an edition stopped for a person to decide
+                text = f"{letters.CHANNEL}: {pauses.called(key)}: {reason}"
             yield Problem(key=f"paused:{key}", text=text)
         elif reason.startswith(highwater.BEHIND):
             yield Problem(key="restored", text=reason)
@@ -178,6 +185,13 @@ def _of_deliveries(connection: Connection, now: datetime) -> Iterator[Problem]:
         yield Problem(key=f"overdue:{name}", text=text, halts=name == letters.CHANNEL)
 
 
+def _of_editions(connection: Connection) -> Iterator[Problem]:
+    for one in holding.waiting(connection):
+        if one.state == "held":
+            asked = one.reason.removeprefix("approve: ")
+            yield Problem(key=f"approve:{one.slug}", text=f"edition {one.slug} waits for you: {asked}")
+
+
 def _of_silence(connection: Connection, settings: Settings, now: datetime) -> Iterator[Problem]:
     for process in vitals.silent(connection, now - SILENT):
         until = f"{process.lease_until.astimezone(settings.site.zone):%Y-%m-%d %H:%M}"
@@ -215,6 +229,8 @@ def as_text(found: Mapping[str, Any], settings: Settings) -> Iterator[str]:
         yield f"{name + ' owed':<13} {_counts(states)}"
     if found["letters"]:
         yield f"{'letters':<14}{_counts(found['letters'])}"
+    for one in found["progress"]:
+        yield f"{'on its way':<14}{_moving(one, settings)}"
     yield f"{'people':<14}{_counts(found['subscribers'])}"
     yield f"{'editions':<14}{found['editions']}"
     if any(states.get("held") for states in found["deliveries"].values()):
@@ -227,6 +243,13 @@ def as_text(found: Mapping[str, Any], settings: Settings) -> Iterator[str]:
         yield f"note          {note}"
     if not found["problems"] and not found["paused"]:
         yield "All is well."
+
+
+def _moving(one: Mapping[str, Any], settings: Settings) -> str:
+    told = f"{one['subject']}: {one['done']:,} of {one['total']:,}"
+    if one["per_second"]:
+        told += f", {one['per_second']:,.{0 if one['per_second'] >= 10 else 1}f} a second"
+    return f"{told}, done at {one['done_at'].astimezone(settings.site.zone):%Y-%m-%d %H:%M}" if one["done_at"] else told
 
 
 def _how(name: str, settings: Settings) -> str:

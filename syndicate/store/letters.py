@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,9 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, and_, exists, func, literal, select, update
 
 from syndicate.delivery import QUARANTINE, TO_RETRY, LetterState
-from syndicate.store import retention
+from syndicate.store import mailings, retention
 from syndicate.store.retention import counts as counts  # whoever asks for letters need not know where they lie
 from syndicate.store.schema import attempts, channels, deliveries, editions, letters
+from syndicate.store.schema import mailings as counters
 
 CHANNEL = "email"
 QUARANTINED = f"quarantined: the program died {QUARANTINE} times with it in hand; it may have arrived"
@@ -101,11 +103,14 @@ def _ending(people: Mapping[str, int]) -> tuple[str, str | None]:
 
 def cancel_due(connection: Connection, delivery: int) -> int:
     """End the letters still due of a delivery."""
-    return connection.execute(
+    count = connection.execute(
         update(letters)
         .where(letters.c.delivery == delivery, letters.c.state == "due")
         .values(state="expired", due_at=None, answer="cancelled")
     ).rowcount
+    if count:
+        mailings.recount(connection, delivery)
+    return count
 
 
 def retry_failed(connection: Connection, delivery: int, now: datetime) -> int:
@@ -117,6 +122,7 @@ def retry_failed(connection: Connection, delivery: int, now: datetime) -> int:
         .values(state="due", due_at=now, attempts=0, crashes=0, answer=None)
     ).rowcount
     if count:
+        mailings.recount(connection, delivery)
         retention.note(connection, delivery, None)
     return count
 
@@ -127,6 +133,8 @@ def resolve_doubt(connection: Connection, delivery: int, now: datetime, *, sent:
     count = connection.execute(
         update(letters).where(letters.c.delivery == delivery, letters.c.state == "unknown").values(said)
     ).rowcount
+    if count:
+        mailings.recount(connection, delivery)
     if count and connection.scalar(select(deliveries.c.people).where(deliveries.c.id == delivery)) is not None:
         state, reason = _ending(retention.recount(connection, delivery))
         values = {"state": state, "reason": reason, "sent_at": now if state == "sent" else None}
@@ -161,7 +169,11 @@ def take_back(connection: Connection, owners: Sequence[str], now: datetime, *, c
     for row in poisonous:
         note_attempt(connection, (row.delivery, row.id, row.attempts), LetterState.UNKNOWN, now, answer=QUARANTINED)
     back = {"state": "due", "due_at": now, "owner": None, "crashes": letters.c.crashes + int(crashed)}
-    return len(poisonous) + connection.execute(update(letters).where(theirs).values(back)).rowcount
+    count = len(poisonous) + connection.execute(update(letters).where(theirs).values(back)).rowcount
+    for delivery, ended in sorted(Counter(row.delivery for row in poisonous).items()):
+        others = {LetterState.UNKNOWN.value: ended}
+        mailings.note(connection, delivery, settled=ended, sent=0, hard=0, now=now, others=others)
+    return count
 
 
 def due_count(connection: Connection, delivery: int, now: datetime, most: int) -> int:
@@ -178,6 +190,22 @@ def is_due(connection: Connection, now: datetime) -> bool:
     mailing = and_(deliveries.c.channel == CHANNEL, deliveries.c.state == "claimed")
     of_it = exists().where(letters.c.delivery == deliveries.c.id, due, letters.c.due_at <= now)
     return connection.scalar(select(deliveries.c.id).where(mailing, of_it).limit(1)) is not None
+
+
+def last_speed(connection: Connection) -> float | None:
+    """Letters a second of the last live mailing that tells: it had twenty letters at least, and took a second."""
+    m = counters.c
+    query = (
+        select(m.settled, m.began_at, m.last_at)
+        .join_from(counters, deliveries, deliveries.c.id == m.delivery)
+        .where(deliveries.c.live, m.settled >= 20, m.last_at.is_not(None))
+        .order_by(m.delivery.desc())
+        .limit(10)
+    )
+    for row in connection.execute(query):
+        if (seconds := (row.last_at - row.began_at).total_seconds()) >= 1:
+            return float(row.settled / seconds)
+    return None
 
 
 def channel_since(connection: Connection) -> datetime | None:

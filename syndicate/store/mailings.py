@@ -32,6 +32,7 @@ _EVERYBODY: Mapping[str, int] = {}
 class Progress:
     """How far one mailing is."""
 
+    subject: str  # the edition's slug, or the article's id
     total: int  # letters
     done: int  # neither due nor claimed any more
     per_second: float | None  # over the last half minute; None: nothing moves, or nobody knows yet
@@ -212,7 +213,7 @@ def _from_counters(row: AnyRow) -> tuple[int, dict[str, int]] | None:
 def progress(connection: Connection, now: datetime, delivery: int | None = None) -> dict[int, Progress]:
     """How far the mailings under way are, or this one."""
     d, m = deliveries.c, mailings.c
-    query = select(mailings).join_from(mailings, deliveries, d.id == m.delivery).where(d.state == "claimed")
+    query = select(mailings, d.subject).join_from(mailings, deliveries, d.id == m.delivery).where(d.state == "claimed")
     if delivery is not None:
         query = query.where(m.delivery == delivery)
     return {row.delivery: _progress(row, now) for row in connection.execute(query.order_by(m.delivery))}
@@ -225,4 +226,7 @@ def _progress(row: AnyRow, now: datetime) -> Progress:
         speed = (row.settled - row.mark_count) / seconds if seconds >= 1 else None
     left = row.total - row.settled
     done_at = now + timedelta(seconds=left / speed) if speed and left > 0 else None
-    return Progress(total=row.total, done=row.settled, per_second=speed or None, done_at=done_at)
+    return Progress(
+        subject=row.subject, total=row.total, done=row.settled, per_second=round(speed, 1) if speed else None,
+        done_at=done_at.replace(microsecond=0) if done_at else None,
+    )  # fmt: skip

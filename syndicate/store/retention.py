@@ -2,6 +2,7 @@
 and scrubbed on request.
 
 An ended mailing's letters are counted once, into its row and into a sum over all: nothing counts every letter again.
+Those of a mailing under way are counted as they end (`mailings`).
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from sqlalchemy import (
 )
 
 from syndicate.delivery import TO_RETRY
+from syndicate.store import mailings
 from syndicate.store.database import AnyRow, insert_or_ignore
-from syndicate.store.schema import attempts, deliveries, letters, letters_past, settings, subscribers
+from syndicate.store.schema import attempts, deliveries, letters, letters_past, returns, settings, subscribers
 
 KEEP = timedelta(days=7)  # that letters stay at hand after their mailing ended
 BATCH = 5000  # letters that move in one transaction
@@ -48,7 +50,7 @@ _AGAIN = [state.value for state in TO_RETRY]
 def counts(connection: Connection) -> dict[str, int]:
     """All letters there ever were, by state: the sum of what ended, and those of open mailings."""
     total = Counter(_sum(connection))
-    for people in _count(connection, _uncounted(connection)).values():
+    for people in mailings.counts(connection, _uncounted(connection)).values():
         total.update(people)
     return {state: count for state, count in sorted(total.items()) if count}
 
@@ -57,11 +59,13 @@ def counts_of(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str,
     """Letters by state for each of these deliveries."""
     rows = connection.execute(select(deliveries.c.id, deliveries.c.people).where(deliveries.c.id.in_(ids))).all()
     told = {row.id: json.loads(row.people) for row in rows if row.people is not None}
-    return told | _count(connection, [row.id for row in rows if row.people is None])
+    return told | mailings.counts(connection, [row.id for row in rows if row.people is None])
 
 
 def note(connection: Connection, delivery: int, people: Mapping[str, int] | None) -> None:
     """Write what an ended mailing's letters came to; None: it is open again."""
+    if people is not None:
+        mailings.forget(connection, delivery)
     _lock_sum(connection)
     known = connection.scalar(select(deliveries.c.people).where(deliveries.c.id == delivery))
     total = Counter(_sum(connection))
@@ -75,7 +79,7 @@ def note(connection: Connection, delivery: int, people: Mapping[str, int] | None
 
 def recount(connection: Connection, delivery: int) -> dict[str, int]:
     """Count a mailing's letters, here and past, and note it; returns them by state."""
-    people = _count(connection, [delivery]).get(delivery, {})
+    people = mailings.count(connection, [delivery]).get(delivery, {})
     note(connection, delivery, people)
     return people
 
@@ -93,19 +97,6 @@ def _lock_sum(connection: Connection) -> None:
 def _uncounted(connection: Connection) -> list[int]:
     query = select(deliveries.c.id).where(deliveries.c.id.in_(_hot_ids()), deliveries.c.people.is_(None))
     return list(connection.scalars(query))
-
-
-def _count(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, int]]:
-    result: dict[int, dict[str, int]] = {}
-    if not ids:
-        return result
-    for table in (letters, letters_past):
-        t = table.c
-        query = select(t.delivery, t.state, func.count().label("n")).where(t.delivery.in_(ids))
-        for row in connection.execute(query.group_by(t.delivery, t.state)):
-            people = result.setdefault(row.delivery, {})
-            people[row.state] = people.get(row.state, 0) + row.n
-    return result
 
 
 def _hot_ids() -> Select[Any]:
@@ -226,3 +217,4 @@ def scrub(connection: Connection, subscriber: int) -> None:
     connection.execute(update(letters).where(letters.c.subscriber == subscriber).values(domain="", answer=None))
     told = and_(letters_past.c.subscriber == subscriber, letters_past.c.answer.is_not(None))
     connection.execute(update(letters_past).where(told).values(answer=None))
+    connection.execute(update(returns).where(returns.c.subscriber == subscriber).values(answer=None, raw=None))

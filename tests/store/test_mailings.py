@@ -9,6 +9,7 @@ import pytest
 from syndicate.store import mailings
 from syndicate.store.database import Store
 from syndicate.store.mailings import Progress, Standing
+from syndicate.store.schema import mailings as table
 from tests.store.rows import NOON, SECOND, begin, frozen, join, mailing, take
 
 
@@ -17,9 +18,7 @@ def delivery(store: Store) -> int:
     """An edition to four people, counted."""
     begin(store, channels=("email",))
     join(store, "ada", "bo", "cy", "dee")
-    made, people = frozen(store)
-    store.write_now(mailings.open, made, people)
-    return made
+    return frozen(store)[0]
 
 
 def note(
@@ -51,6 +50,7 @@ def test_what_an_older_program_froze_is_counted_when_its_first_group_is_settled(
     begin(store, channels=("email",))
     join(store, "ada", "bo")
     delivery, _ = frozen(store)
+    store.write_now(lambda c: c.execute(table.delete()))
     assert note(store, delivery, 1, hard=1) == Standing(total=2, settled=0, sent=0, hard=1, blamed=0)
     assert store.read_now(mailings.counts, [delivery]) == {delivery: {"due": 2}}
 
@@ -63,10 +63,12 @@ def test_a_row_of_refusals_is_ended_by_one_letter_that_is_accepted(store: Store,
 
 def test_speed_is_that_of_the_last_half_minute(store: Store, delivery: int) -> None:
     def reset_total(c: object) -> None:
-        c.execute(mailings.mailings.update().values(total=10_000))  # type: ignore[attr-defined]
+        c.execute(table.update().values(total=10_000))  # type: ignore[attr-defined]
 
     store.write_now(reset_total)
-    assert progress(store, delivery, NOON) == Progress(total=10_000, done=0, per_second=None, done_at=None)
+    assert progress(store, delivery, NOON) == Progress(
+        subject="weekly-1", total=10_000, done=0, per_second=None, done_at=None
+    )
     for second in range(60):  # ten a second, then a hundred a second
         note(store, delivery, 10, at=NOON + second * SECOND)
     now = NOON + 59 * SECOND
@@ -92,5 +94,7 @@ def test_nobody_is_told_a_speed_where_nothing_moves(store: Store, delivery: int)
 def test_what_something_else_than_sending_changed_is_counted_anew(store: Store, delivery: int) -> None:
     note(store, delivery, 3)
     store.write_now(mailings.recount, delivery)
-    assert progress(store, delivery, NOON) == Progress(total=4, done=0, per_second=None, done_at=None)
+    assert progress(store, delivery, NOON) == Progress(
+        subject="weekly-1", total=4, done=0, per_second=None, done_at=None
+    )
     assert store.read_now(mailings.counts, [delivery]) == {delivery: {"due": 4}}
