@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from syndicate.cli.people import address_of
+from syndicate.cli.people import address_of, hash_of
 from syndicate.cli.session import Session, one_of
 from syndicate.errors import UsageError
 
@@ -79,7 +79,8 @@ def explain(
     from syndicate.store import stories
 
     if "@" in about and "/" not in about:
-        events = session.read(stories.of_person, address_of(about).key)
+        key = address_of(about).key
+        events = session.read(stories.of_person, key, hash_of(session, key))
         if events is None:
             raise UsageError(f"there is no subscriber {about!r}")
     else:
@@ -121,7 +122,7 @@ def deliveries(
     one_of(state, STATES, "state of a delivery")
     from syndicate.store import deliveries as rows
 
-    found = session.read(rows.listing, state, channel)
+    found = session.read(rows.listing, state, channel, None, session.clock.now())
     if session.json:
         session.document(found)
         return
@@ -273,13 +274,18 @@ def resume(
     unsent: Annotated[
         bool, typer.Option("--assume-unsent", help="After restoring a backup: it did not go out.")
     ] = False,
+    forgive: Annotated[
+        bool, typer.Option("--forgive", help="Take those back first whose addresses the latest edition found gone.")
+    ] = False,
 ) -> None:
     """Go on sending."""
     session: Session = context.obj
-    from syndicate.store import highwater, pauses
+    from syndicate.store import highwater, pauses, suppressing
 
     if sent and unsent:
         raise UsageError("say either --assume-sent or --assume-unsent")
+    key = _key(session, name) if name else None
+    forgiving = _forgiving(session, key) if forgive else None
     if (name is None or sent or unsent) and session.read(highwater.is_behind):
         if not (sent or unsent):
             raise UsageError(
@@ -292,7 +298,18 @@ def resume(
             "no backup was restored that there is anything to assume of: `syndicate resume` goes on with what waits,"
             " `syndicate deliveries cancel ID` takes out what must not go"
         )
-    ended = session.write(pauses.resume, _key(session, name) if name else None)
-    session.say(f"resumed: {', '.join(ended)}" if ended else "nothing was paused")
+    done = session.write(suppressing.resume, key, session.clock.now(), forgiving)
+    session.say(f"resumed: {', '.join(done.ended)}" if done.ended else "nothing was paused")
+    if forgive:
+        session.say(f"taken back: {done.forgiven}")
     if session.json:
-        session.document({"resumed": ended})
+        session.document({"resumed": list(done.ended), **({"forgiven": done.forgiven} if forgive else {})})
+
+
+def _forgiving(session: Session, key: str | None) -> bytes:
+    """What people are known again by. Raises UsageError where nobody can be taken back."""
+    from syndicate.app import secret
+
+    if key is None or (key != "email" and not key.startswith("digest:")):
+        raise UsageError("--forgive needs the name of the digest whose people are to come back, or email")
+    return secret(session.settings)

@@ -12,9 +12,10 @@ from sqlalchemy import Connection, func, or_, select, update
 
 from syndicate.delivery import NOT_SENT, OPEN
 from syndicate.errors import UsageError
-from syndicate.store import letters, retention
+from syndicate.store import letters, mailings, retention
 from syndicate.store.database import AnyRow
 from syndicate.store.ledger import text_of
+from syndicate.store.mailings import Progress
 from syndicate.store.schema import attempts, channels, deliveries
 
 _SHOWN = [column for column in deliveries.c if column.name != "payload"]
@@ -26,9 +27,13 @@ _OPEN = [state.value for state in OPEN]
 
 
 def listing(
-    connection: Connection, state: str | None = None, channel: str | None = None, ids: Sequence[int] | None = None
+    connection: Connection,
+    state: str | None = None,
+    channel: str | None = None,
+    ids: Sequence[int] | None = None,
+    now: datetime | None = None,
 ) -> list[dict[str, Any]]:
-    """Deliveries in the contract's shape, newest first."""
+    """Deliveries in the contract's shape, newest first; how far each mailing is under way where `now` is given."""
     query = select(*_SHOWN).order_by(deliveries.c.id.desc())
     if state:
         query = query.where(deliveries.c.state == state)
@@ -38,15 +43,21 @@ def listing(
         query = query.where(deliveries.c.id.in_(ids))
     rows = connection.execute(query).all()
     people = retention.counts_of(connection, [row.id for row in rows if row.channel == letters.CHANNEL])
+    moving = mailings.progress(connection, now) if now else {}
     return [
         {
             "id": row.id, "channel": row.channel, "kind": row.kind, "subject": row.subject, "title": row.title,
             "state": row.state, "planned_for": row.planned_for, "attempts": row.attempts, "sent_at": row.sent_at,
             "retracted_at": row.retracted_at, "external_id": row.external_id, "url": row.url, "error": row.reason,
             "people": people.get(row.id, {}) if row.channel == letters.CHANNEL else None,
+            "progress": _progress(moving[row.id]) if row.id in moving else None,
         }
         for row in rows
     ]  # fmt: skip
+
+
+def _progress(one: Progress) -> dict[str, Any]:
+    return {"total": one.total, "done": one.done, "per_second": one.per_second, "done_at": one.done_at}
 
 
 def frozen(connection: Connection, delivery: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
