@@ -105,6 +105,15 @@ def window_by_hand(connection: Connection, press: Press, digest: DigestSettings,
     return replace(window, due=Due.SKIP, reason="no ready article that is new to it")
 
 
+def windows_by_hand(connection: Connection, press: Press, digest: DigestSettings, now: datetime) -> list[Window]:
+    """What a person gets who asks for the digest now: one edition, or of its best articles a letter each; or none."""
+    window = window_by_hand(connection, press, digest, now)
+    cards = window.contents.cards
+    if not is_each(digest):
+        return [window] if cards else []
+    return [window_of_one(connection, press, digest, [article], now) for article in cards]
+
+
 def is_stopped(connection: Connection, digest: str) -> bool:
     """Whether a person paused it, or all mail."""
     return pauses.by_person(connection, [letters.CHANNEL, f"digest:{digest}"])
@@ -248,7 +257,7 @@ def _hold(
 
 def _asked(press: Press, slug: str, until: datetime) -> str:
     local = until.astimezone(press.settings.site.zone)
-    return f"look at it, then `syndicate approve {slug}`, until {local:%a %d %b %H:%M}"
+    return f"`syndicate preview --digest {slug}`, then `syndicate approve {slug}`, until {local:%a %d %b %H:%M}"
 
 
 def _inside(texts: Mapping[str, str], contents: Contents) -> dict[str, str]:
@@ -269,10 +278,13 @@ async def _look_after(
 
 
 def what_now(
-    connection: Connection, press: Press, digest: DigestSettings, one: Waiting, now: datetime
+    connection: Connection, press: Press, digest: DigestSettings, one: Waiting, now: datetime, *, heed: bool = True
 ) -> Window | tuple[str, str] | None:
-    """What becomes of an edition that waits: it ends (as what, and why), is held with another text, or waits on."""
-    if is_stopped(connection, digest.name):
+    """What becomes of an edition that waits: it ends (as what, and why), is held with another text, or waits on.
+
+    While a person stopped its digest it waits, unless that is not to be `heed`ed.
+    """
+    if heed and is_stopped(connection, digest.name):
         return None
     if one.state not in ("held", "planned") or one.live != press.live:
         return "skipped", f"given up: its delivery is {one.state}" if one.live == press.live else "email.live changed"

@@ -258,10 +258,11 @@ def singles(
     """
     began = max(since(connection, digest) or now, (letters.channel_since(connection) if live else None) or _EVER)
     made = select(func.max(editions.c.made_at)).where(editions.c.digest == digest, editions.c.live == live)
-    horizon = max(began, (connection.scalar(made) or began) - late_limit - _SLACK)
+    latest = connection.scalar(made)
+    horizon = latest - late_limit - _SLACK if latest else began
     window = catalogue.for_edition(
-        connection, after=(horizon, horizon), entered_from=began, released_until=now
-    )  # fmt: skip
+        connection, after=(horizon, horizon) if latest else None, entered_from=began, released_until=now
+    )
     found = {one.id: one for one in reversed(_for_mail(window))}
     for passed in (_made_for(digest, live, horizon), _mailed_by_hand(), _still_young(now - delay)):
         if not found:
@@ -288,6 +289,17 @@ def _mailed_by_hand() -> Select[Any]:
 
 def _still_young(until: datetime) -> Select[Any]:
     return select(articles.c.id).where(among(articles.c.id, "ids"), articles.c.delay_from > until)
+
+
+def unfinished(connection: Connection, digest: str) -> list[int]:
+    """Deliveries of this digest's editions with letters still to go, newest first."""
+    d = deliveries.c
+    query = (
+        select(d.id)
+        .join_from(deliveries, editions, and_(editions.c.slug == d.subject, d.kind == "edition"))
+        .where(editions.c.digest == digest, d.channel == letters.CHANNEL, d.state == "claimed")
+    )
+    return list(connection.scalars(query.order_by(d.id.desc())))
 
 
 def count(connection: Connection) -> int:

@@ -33,6 +33,7 @@ class Waiting:
     delivery: int
     state: str  # of its delivery: held, and planned once it is approved
     title: str
+    reason: str  # what it waits for
     slot: datetime | None
     since: datetime | None
     until: datetime
@@ -79,22 +80,29 @@ def hold(
     return int(made.scalar_one())
 
 
-def waiting(connection: Connection, digest: str | None = None, slug: str | None = None) -> list[Waiting]:
-    """Those that wait, of one digest or of that slug; what ended otherwise is among them with its delivery's state."""
+def waiting(
+    connection: Connection, digest: str | None = None, slug: str | None = None, *, delivery: int | None = None
+) -> list[Waiting]:
+    """Those that wait, of one digest, or that one; what ended otherwise is among them with its delivery's state."""
     d, e = deliveries.c, table.c
     query = (
-        select(*e, d.id.label("delivery"), d.state.label("stands"), d.title, d.due_at, d.payload)
+        select(
+            *e, d.id.label("delivery"), d.state.label("stands"), d.title, d.due_at, d.payload, d.reason.label("asked")
+        )
         .join_from(table, deliveries, and_(d.subject == e.slug, d.kind == "edition"))
         .where(e.state == "held")
         .order_by(e.made_at, e.slug)
     )
     if digest is not None:
         query = query.where(e.digest == digest)
+    if delivery is not None:
+        query = query.where(d.id == delivery)
     if slug is not None:
         query = query.where(e.slug == slug)
     return [
         Waiting(
-            slug=row.slug, digest=row.digest, delivery=row.delivery, state=row.stands, title=row.title, slot=row.slot,
+            slug=row.slug, digest=row.digest, delivery=row.delivery, state=row.stands, title=row.title,
+            reason=row.asked or "", slot=row.slot,
             since=row.since, until=row.until, live=row.live, due_at=row.due_at,
             texts=json.loads(row.payload).get(_TEXTS, {}),
         )
@@ -147,7 +155,8 @@ def end(connection: Connection, was: Waiting, state: str, reason: str) -> bool:
     editions.let_go(connection, was.slug)
     connection.execute(update(table).where(table.c.slug == was.slug).values(state=state, reason=reason))
     still = and_(deliveries.c.id == was.delivery, deliveries.c.state.in_(_OPEN))
-    connection.execute(update(deliveries).where(still).values(state=state, reason=reason, due_at=None))
+    ended = "cancelled" if reason.startswith("cancelled") else state
+    connection.execute(update(deliveries).where(still).values(state=ended, reason=reason, due_at=None))
     return True
 
 

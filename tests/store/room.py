@@ -12,10 +12,12 @@ from syndicate import config, plan
 from syndicate.app import press
 from syndicate.article import Article
 from syndicate.desk import Desk
-from syndicate.freeze import Press, freeze_due
+from syndicate.freeze import freeze_due
 from syndicate.pacing import Pacing
+from syndicate.press import Press
 from syndicate.publics import paces
 from syndicate.scan import Scanned, scan
+from syndicate.single import freeze_singles
 from syndicate.sources.folder import Folder
 from syndicate.store import articles, deliveries, editions, ledger
 from syndicate.store.database import Store
@@ -54,12 +56,13 @@ sender = "News <news@example.net>"
 postal_address = "Quay 1"
 [[digests]]
 name = "weekly"
-schedule = "0 9 * * *"
+schedule = "{schedule}"
 subject = "The Courier"
 max_articles = {cards}
 headlines = 1
 min_articles = {least}
 late_limit = "6h"
+{keys}
 """
 
 
@@ -85,8 +88,11 @@ class Room:
     def configure(
         self, folder: Path, *, delay: str = "0s", max_new: int = 50, first_run: str = "baseline",
         approve: bool = False, email: bool = False, live: bool = True, cards: int = 12, least: int = 1, more: str = "",
+        schedule: str = "0 9 * * *", keys: str = "",
     ) -> None:  # fmt: skip
-        tables = EMAIL.format(live=str(live).lower(), cards=cards, least=least) if email else ""
+        tables = ""
+        if email:
+            tables = EMAIL.format(live=str(live).lower(), cards=cards, least=least, schedule=schedule, keys=keys)
         text = CONFIG.format(
             delay=delay, max_new=max_new, first_run=first_run, approve=str(approve).lower(), more=more + tables
         )
@@ -136,7 +142,8 @@ class Room:
 
     async def freeze(self, after: timedelta = timedelta(0)) -> list[str]:
         self.now += after
-        return await freeze_due(self.press, self.store, self.now)
+        made = await freeze_due(self.press, self.store, self.now)
+        return [*made, *await freeze_singles(self.press, self.store, self.now)]
 
     async def look(self, after: timedelta = timedelta(0)) -> Scanned:
         """A whole pass, short of sending."""
