@@ -47,7 +47,7 @@ def check(
         bool, typer.Option("--online", help="Ask the mail server, DNS and the page to leave too.")
     ] = False,
 ) -> None:
-    """Look over configuration, database, content, templates and a sample letter.
+    """Look over configuration, database, content and letters.
 
     Online also the mail server, the records by which others believe your mail (SPF, DKIM, DMARC, MX), and whether
     readers could leave. Also shown: the next three moments of each calendar. Exit 2 where the configuration is wrong,

@@ -141,7 +141,7 @@ def test_every_default_in_the_readme_is_the_program_s() -> None:
         assert getattr(left, name) == getattr(right, name), f"a default of {name} is told wrongly"
 
 
-COMPANIONS = {"web.password", "email.dkim.selector", "email.dkim.key"}
+COMPANIONS = {"web.password"}
 """Keys that are of no use without one that is refused."""
 
 
