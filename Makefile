@@ -1,11 +1,11 @@
-# make demo | run | test | lint | bench | bench-large | lock; the first one sets up .venv by itself.
+# make demo | run | test | lint | golden | bench | bench-large | lock; the first one sets up .venv by itself.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARTICLES ?=
 
-.PHONY: demo run test lint bench bench-large lock clean
+.PHONY: demo run test lint golden bench bench-large lock clean
 
 demo: $(READY)
 	@$(BIN)/python examples/demo.py "$(ARTICLES)"
@@ -21,6 +21,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Rewrites the letters that tests hold byte for byte: after a template changed, and was looked at (examples/letters.py).
+golden: $(READY)
+	$(BIN)/python examples/letters.py tests/unit/golden --golden
 
 bench: $(READY)
 	$(BIN)/python bench/run.py

@@ -112,6 +112,8 @@ def samples() -> dict[str, Rendered]:
     long = "A title that a machine made far too long, with a colon: and a second half that nobody has asked for, at least not so soon"
     endless = [replace(a, manuscript=replace(a.manuscript, title=long)) for a in mixed]
     arabic = [article(n, *story, cta="تابعونا حتى العبور التالي") for n, story in enumerate(ARABIC, 1)]
+    wide = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverordnung"
+    words = [replace(a, manuscript=replace(a.manuscript, title=f"{wide} {n}")) for n, a in enumerate(mixed)]
     ar = SITE.model_copy(update={"title": "الميناء وما وراءه", "language": "ar"})
 
     def digest(what: Contents, site: Site = SITE) -> Rendered:
@@ -124,6 +126,8 @@ def samples() -> dict[str, Rendered]:
         "one": digest(contents(every[:1], covered=1)),
         "one-bare": digest(contents(bare[:1], covered=1)),
         "long": digest(contents(endless[:4], endless[8:10])),
+        "accent": digest(contents(every[:3], every[8:10]), SITE.model_copy(update={"accent": "#e4b400"})),
+        "words": digest(contents(words[:3], words[8:10]), SITE.model_copy(update={"language": "de"})),
         "rtl": digest(contents(arabic[:3], arabic[3:]), ar),
         "article": templates.render_article(every[0], SITE, EMAIL, date=DAY),
     }
@@ -133,18 +137,23 @@ def number_of(url: str) -> int:
     return int(urlsplit(url).path.strip("/").partition(".")[0])
 
 
+LOOKS = (("phone", 375, 667, "light"), ("desk", 760, 900, "light"), ("phone-dark", 375, 667, "dark"), ("desk-dark", 760, 900, "dark"))  # fmt: skip
+SHOWN = {
+    "digest-phone": "digest-phone", "digest-desk": "digest-desk", "digest-dark": "digest-phone-dark",
+    "one-phone": "one-phone", "plain-phone": "bare-phone", "long-phone": "long-phone", "rtl-dark": "rtl-phone-dark",
+    "article-phone": "article-phone", "accent-dark": "accent-phone-dark",
+}  # fmt: skip
+TALLEST = 1400  # pixels of a picture in the documents
+
+
 def photograph(out: Path, chromium: str) -> None:
+    """Every letter in every look: whole, and what shows before anybody scrolls (NAME-fold.png)."""
     from playwright.sync_api import sync_playwright
 
     quiet = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium, args=quiet.split())
-        for width, height, scheme in (
-            (375, 812, "light"),
-            (1000, 900, "light"),
-            (375, 812, "dark"),
-            (1000, 900, "dark"),
-        ):
+        for look, width, height, scheme in LOOKS:
             page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
             page.route(
                 "https://images.example.org/**",
@@ -152,21 +161,43 @@ def photograph(out: Path, chromium: str) -> None:
             )
             for file in sorted(out.glob("*.html")):
                 page.goto(file.resolve().as_uri())
-                shot = out / f"{file.stem}-{width}-{scheme}"
-                page.screenshot(path=f"{shot}.png", full_page=True)
-                page.screenshot(path=f"{shot}-fold.png")
-                page.set_viewport_size({"width": width, "height": 1400})
-                page.screenshot(path=f"{shot}-top.png")
-                page.set_viewport_size({"width": width, "height": height})
+                page.screenshot(path=out / f"{file.stem}-{look}.png", full_page=True)
+                page.screenshot(path=out / f"{file.stem}-{look}-fold.png")
         browser.close()
+
+
+def show(out: Path, docs: Path) -> None:
+    """The pictures of the documents, in 128 colours."""
+    from PIL import Image
+
+    for name, shot in SHOWN.items():
+        with Image.open(out / f"{shot}.png") as image:
+            top = image.convert("RGB").crop((0, 0, image.width, min(image.height, TALLEST)))
+        top.quantize(128, dither=Image.Dither.NONE).save(docs / f"{name}.png", optimize=True)
+
+
+GOLDEN = ("digest", "one", "bare", "long", "rtl", "words", "article")
+
+
+def golden() -> dict[str, str]:
+    """The letters that tests hold byte for byte, by file name; the HTML broken between its tags, to be compared by eye."""
+    made = samples()
+    pages = {f"{name}.html": made[name].html.replace("><", ">\n<") for name in GOLDEN}
+    return pages | {f"{name}.txt": made[name].text for name in GOLDEN}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--chromium", default="")
+    parser.add_argument("--chromium", default="", help="where Chromium is: photograph the letters too")
+    parser.add_argument("--docs", type=Path, help="write the pictures of the documents there")
+    parser.add_argument("--golden", action="store_true", help="write only the letters that tests hold byte for byte")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
+    if options.golden:
+        for name, text in golden().items():
+            (options.out / name).write_text(text, encoding="utf-8")
+        return
     for name, rendered in samples().items():
         links = {"unsubscribe_url": "https://harbour.example.org/u", "preferences_url": "https://harbour.example.org/p"}
         (options.out / f"{name}.html").write_text(fill_marks(rendered.html, **links), encoding="utf-8")
@@ -174,6 +205,8 @@ def main() -> None:
         print(f"{name}: {rendered.subject} | {rendered.preheader} | {len(rendered.html.encode()):,} bytes")
     if options.chromium:
         photograph(options.out, options.chromium)
+    if options.docs:
+        show(options.out, options.docs)
 
 
 if __name__ == "__main__":

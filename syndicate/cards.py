@@ -107,7 +107,7 @@ def call_to_action(cards: Sequence[Card], url: str) -> CallToAction:
 
 def first_sentences(text: str, count: int, *, limit: int) -> str:
     """The first whole sentences that fit into `limit` characters; one too long is cut at a word, with an ellipsis."""
-    kept = sentences(text)[:count]
+    kept = sentences(text[: 8 * limit])[:count]
     while kept and grapheme_count(" ".join(kept)) > limit:
         kept.pop()
     return " ".join(kept) or cut(text, limit)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 AA = 4.5  # WCAG 2.2, 1.4.3: contrast of text with its ground
-AT_EASE = 7.0  # a colour that must be lightened anyway is taken past the edge of what can be read on dark
+AT_EASE = 7.5  # a colour that must be lightened anyway is taken past the edge of what can be read on dark,
+CALM = 0.8  # and with less of its saturation, which would glow there
 LIGHT_PAPER = ("#ffffff", "#eef0f2")  # the letter, its footer
 DARK_PAPER = ("#181d22", "#101418")
 INKS = ("#ffffff", "#0c1a24")
@@ -30,7 +31,7 @@ class Palette:
 def palette(accent: str) -> Palette:
     """The accent (`#rrggbb`) where it can be read as it stands, else darkened or lightened until it can."""
     light = _until(accent, LIGHT_PAPER, towards=0.0, wanted=AA)
-    dark = _until(accent, DARK_PAPER, towards=1.0, wanted=AT_EASE)
+    dark = _until(accent, DARK_PAPER, towards=1.0, wanted=AT_EASE, calm=CALM)
     return Palette(light=light, dark=dark, on_light=_ink(light), on_dark=_ink(dark))
 
 
@@ -40,13 +41,13 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def _until(accent: str, papers: tuple[str, ...], *, towards: float, wanted: float) -> str:
+def _until(accent: str, papers: tuple[str, ...], *, towards: float, wanted: float, calm: float = 1.0) -> str:
     """Move the lightness in hundredths of its way to black or white; there it ends, readable in any case."""
     if _readable(accent, papers, AA):
         return accent
     hue, lightness, saturation = colorsys.rgb_to_hls(*_parts(accent))
     steps = (lightness + (towards - lightness) * n / 100 for n in range(1, 101))
-    colours = (_written(*colorsys.hls_to_rgb(hue, step, saturation)) for step in steps)
+    colours = (_written(*colorsys.hls_to_rgb(hue, step, saturation * calm)) for step in steps)
     return next(colour for colour in colours if _readable(colour, papers, wanted))
 
 

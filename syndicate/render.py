@@ -9,7 +9,7 @@ from __future__ import annotations
 import os.path
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -20,7 +20,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 from syndicate.article import Article
-from syndicate.cards import call_to_action, card, clean, one_line, wrap, written
+from syndicate.cards import Card, call_to_action, card, clean, one_line, wrap, written
 from syndicate.colour import palette
 from syndicate.config import DigestSettings, EmailSettings, Site
 from syndicate.edition import Contents
@@ -83,11 +83,12 @@ class Templates:
         """
         if not contents.cards:
             raise SyndicateError(f"edition {contents.slug} has no articles")
+        cards = [card(article, self.image_ok) for article in (*contents.cards, *contents.headlines)]
         tried: dict[int, tuple[Contents, Rendered]] = {}
 
         def fits(given_up: int) -> bool:
             fitted = _without(contents, given_up)
-            rendered = self._digest(fitted, site, settings, email, links)
+            rendered = self._digest(fitted, cards, site, settings, email, links)
             tried[given_up] = fitted, rendered
             return len(rendered.html.encode()) <= SIZE_LIMIT
 
@@ -115,11 +116,12 @@ class Templates:
         return _file(self._plain, f"{name}.txt", context)
 
     def _digest(
-        self, contents: Contents, site: Site, settings: DigestSettings, email: EmailSettings, links: Links
-    ) -> Rendered:
-        cards = [card(article, self.image_ok) for article in contents.cards]
-        headlines = [card(article, self.image_ok) for article in contents.headlines]
-        both = [*cards, *headlines]
+        self, contents: Contents, shown: Sequence[Card], site: Site, settings: DigestSettings, email: EmailSettings,
+        links: Links,
+    ) -> Rendered:  # fmt: skip
+        """`shown` are the cards of all that was to be in it, in its order."""
+        both = shown[: len(contents.cards) + len(contents.headlines)]
+        cards, headlines = both[: len(contents.cards)], both[len(contents.cards) :]
         issue = Issue(
             slug=contents.slug,
             title=one_line(contents.title),
@@ -159,9 +161,10 @@ class Templates:
     def _around(self, site: Site, email: EmailSettings, links: Links) -> dict[str, Any]:
         """What every template sees beside the articles."""
         way = direction(site.language)
+        address = "\n".join(map(one_line, email.postal_address.splitlines()))
         here = {
             "site": site.model_copy(update={"title": one_line(site.title), "author": one_line(site.author)}),
-            "sender": email.model_copy(update={"postal_address": clean(email.postal_address)}),
+            "sender": email.model_copy(update={"postal_address": address}),
             "links": links,
             "colour": palette(site.accent),
             "language": site.language.lower().partition("-")[0],

@@ -19,7 +19,7 @@ from syndicate.config.models import Settings
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENTS = ["README.md", "CHANGELOG.md", "docs/operating.md", "docs/front-matter.md", "docs/growing.md"]
-DOCUMENTS += ["docs/linkedin.md", "docs/channels.md"]
+DOCUMENTS += ["docs/linkedin.md", "docs/channels.md", "docs/letters.md"]
 LISTS = ("sources", "digests", "webhooks")
 REQUIRED = {"site.title": "Harbour", "site.url": "https://harbour.example"}
 REQUIRED |= {"webhooks.name": "hook", "webhooks.url": "https://hooks.example/articles"}
@@ -220,8 +220,15 @@ def test_every_link_and_picture_leads_somewhere(name: str) -> None:
 
 
 def test_every_picture_is_shown_and_described() -> None:
-    shown = re.findall(r'<img src="(docs/images/[^"]+)"[^>]* alt="[^"]{10,}"', README)
-    assert sorted(shown) == sorted(f"docs/images/{file.name}" for file in (ROOT / "docs/images").iterdir())
+    texts = [(ROOT / name).read_text("utf-8") for name in DOCUMENTS]
+    picture = re.compile(r'<img src="(?:docs/)?images/([^"]+)"[^>]* alt="[^"]{10,}"')
+    shown = {name for text in texts for name in picture.findall(text)}
+    assert sorted(shown) == sorted(file.name for file in (ROOT / "docs/images").iterdir())
+
+
+def test_the_pictures_of_letters_are_small() -> None:
+    sizes = {file.name: file.stat().st_size for file in (ROOT / "docs/images").iterdir()}
+    assert {name: size for name, size in sizes.items() if size > 60_000} == {}
 
 
 @pytest.mark.parametrize("name", [*DOCUMENTS, "config.toml", "Makefile"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -258,6 +260,131 @@ def test_no_words_of_an_article_can_break_a_letter(title: str, description: str,
     assert rendered.subject in shown
 
 
+HOSTILE = "}}{{ 7*7 }} {% raw %} </style></mj-text><b>&\"'\x00\r\n\u202eleft " + UNSUBSCRIBE
+
+
+@pytest.mark.parametrize("what", ["digest", "article"])
+def test_no_words_of_the_owner_can_break_a_letter(what: str) -> None:
+    site = SITE.model_copy(update={"title": HOSTILE, "author": HOSTILE, "description": HOSTILE})
+    email = EMAIL.model_copy(update={"postal_address": f"{HOSTILE}\nQuay 4"})
+    hostile = story(1, authors=(HOSTILE,), subtitle=HOSTILE, tags=(HOSTILE,))
+    if what == "digest":
+        rendered = digest([hostile, story(2)], [story(3)], covered=9, site=site, email=email)
+    else:
+        rendered = SHIPPED.render_article(hostile, site, email, date=DAY)
+    page = Page(rendered.html)
+    assert not page.named("b")
+    for words in (page.words, " ".join(rendered.text.split())):
+        assert "}}{{ 7*7 }} {% raw %} </style></mj-text><b>&\"'" in words
+        assert "Quay 4" in words
+    assert rendered.html.count(UNSUBSCRIBE) == rendered.text.count(UNSUBSCRIBE) == 1
+    assert not set("\x00\r\u202e") & set(rendered.html + rendered.text)
+
+
+def test_a_name_of_five_thousand_letters_leaves_the_letter_whole() -> None:
+    site = SITE.model_copy(update={"title": "Harbour " * 625})
+    rendered = digest([story(n) for n in range(12)], [story(n) for n in range(12, 32)], covered=99, site=site)
+    assert len(rendered.html.encode()) <= SIZE_LIMIT
+    assert rendered.html.count(UNSUBSCRIBE) == 1
+
+
+def test_words_that_run_the_other_way_do_not_turn_the_line_around() -> None:
+    page = Page(digest([story(1, title="\u202eevil\u2066 title"), story(2)]).html)
+    assert ("https://example.org/story-1/", "evil title") in page.links
+    assert all(attributes.get("dir") == "auto" for attributes in page.named("h1"))
+    address = EMAIL.model_copy(update={"postal_address": "5003 Bergen\nNorge"})
+    arabic = digest([story(1)], email=address, site=SITE.model_copy(update={"language": "ar"}))
+    assert '<span dir="auto">5003 Bergen</span>' in arabic.html
+
+
+def test_an_article_cannot_name_the_place_where_its_text_goes() -> None:
+    forger = story(1, title="At https://article.mark.invalid/", body="Words.")
+    alone = SHIPPED.render_article(forger, SITE, EMAIL, date=DAY)
+    assert alone.html.count("<p>Words.</p>") == 1
+    assert "mark.invalid" not in alone.html.replace(UNSUBSCRIBE, "").replace(PREFERENCES, "")
+
+
+def test_the_accent_of_the_site_colours_links_button_and_rule() -> None:
+    html = digest([story(1, hero_image=None)], site=SITE.model_copy(update={"accent": "#e4b400"})).html
+    made, usual = palette("#e4b400"), palette(SITE.accent)
+    assert all(colour in html for colour in (made.light, made.dark, made.on_dark))
+    assert usual.light not in html
+    assert usual.dark not in html
+    button = next(attributes for attributes in Page(html).named("a") if attributes.get("href") == SITE.cta_url)
+    assert f"background:{made.light};color:{made.on_light}" in (button["style"] or "")
+
+
+@pytest.mark.parametrize(
+    "title", ["Short", "A title of sixty characters, as most of them are these days", "Word " * 24]
+)
+def test_a_lead_with_a_picture_leaves_room_for_the_next_title(title: str) -> None:
+    words = "The first sentence is of a length that is quite usual. So is the second, " + "and on " * 40 + "it goes."
+    assert "it goes." in digest([story(1, title=title, description=words, hero_image=None), story(2)]).html
+    fitted = digest([story(1, title=title, description=words), story(2)]).html
+    assert "quite usual." in fitted
+    assert "it goes." not in fitted
+
+
+def test_an_edition_of_one_says_where_to_read_on() -> None:
+    alone = Page(digest([story(1)]).html)
+    assert ("https://example.org/story-1/", "Read it on Harbour & Hinterland") in alone.links
+    assert "Read it on" not in Page(digest([story(1), story(2)]).html).words
+
+
+def test_outlooks_engine_finds_a_font_sizes_and_room() -> None:
+    html = digest([story(1), story(2)], [story(3)]).html
+    assert not re.search(r"font-family:\s*-apple-system", html), "Word takes the first font that is named, or Times"
+    assert {attributes.get("width") for attributes in Page(html).named("img")} == {"552", "96"}
+    assert "<o:PixelsPerInch>96</o:PixelsPerInch>" in html
+    assert "mso-padding-alt:10px 0" in html
+
+
+def test_every_style_block_is_one_that_gmail_keeps() -> None:
+    blocks = re.findall(r"<style[^>]*>(.*?)</style>", digest([story(1)]).html, re.DOTALL)
+    assert blocks
+    assert all(len(block) < 8192 for block in blocks)
+
+
+LARGE = [story(n, description="A sentence of some length that says a thing. " * 6) for n in range(32)]
+
+
+def test_an_edition_of_twelve_and_twenty_is_rendered_in_fifty_milliseconds_of_cpu() -> None:
+    def spent() -> float:
+        before = time.process_time()
+        digest(LARGE[:12], LARGE[12:], covered=1263, templates=Templates())
+        return time.process_time() - before
+
+    assert min(spent() for _ in range(4)) < 0.050  # 5 ms where it was written
+
+
+def test_templates_are_compiled_once_for_a_process_and_that_is_cheap(tmp_path: Path) -> None:
+    def calls() -> int:
+        counted = 0
+
+        def note(frame: object, event: str, argument: object) -> None:
+            nonlocal counted
+            counted += event == "call"
+
+        sys.setprofile(note)
+        try:
+            digest(LARGE[:12], LARGE[12:], covered=1263, templates=Templates(folder=tmp_path))
+        finally:
+            sys.setprofile(None)
+        return counted
+
+    first = calls()
+    assert first < 150_000  # 200,000 where each template said its words by macros
+    assert calls() < first / 2
+
+
+def test_a_letter_that_gives_up_cards_gives_up_no_more_than_it_must() -> None:
+    long = [story(n, title=f"Story {n} " + "é" * 700, description="A sentence. " * 270) for n in range(24)]
+    contents, rendered = SHIPPED.render_digest(issue(long, long[:8]), SITE, WEEKLY, EMAIL)
+    assert len(rendered.html.encode()) <= SIZE_LIMIT
+    one_more = replace(contents, cards=tuple(long[: len(contents.cards) + 1]), headlines=contents.headlines[1:])
+    assert SHIPPED.render_digest(one_more, SITE, WEEKLY, EMAIL)[0].cards == contents.cards
+
+
 def test_the_same_input_gives_the_same_bytes() -> None:
     first, second = (digest([story(1), story(2)], [story(3)], covered=50, templates=Templates()) for _ in range(2))
     assert first == second
@@ -319,6 +446,72 @@ def test_the_owners_files_go_before_the_shipped_ones_file_by_file(tmp_path: Path
     (tmp_path / "email" / "digest.txt").unlink()
     (tmp_path / "footer.txt").write_text("Bye {{ links.unsubscribe }}\n")
     assert "Bye" in digest([story(1)], templates=Templates(folder=tmp_path)).text
+
+
+CHANGES = [
+    ("digest.mjml", 'width="600px"', 'width="610px"', "max-width:610px"),
+    ("head.mjml", "#22272d", "#22272e", "color:#22272e"),
+    ("masthead.mjml", "font-size:20px", "font-size:21px", "font-size:21px"),
+    ("lead.mjml", 'border-radius="6px"', 'border-radius="7px"', "border-radius:7px"),
+    ("cta.mjml", "12px 24px 36px", "12px 24px 37px", "padding:12px 24px 37px"),
+    ("footer.mjml", "24px 24px 36px", "24px 24px 38px", "padding:24px 24px 38px"),
+    ("digest.txt", "{{ site.title }}", "= {{ site.title }} =", "= Harbour & Hinterland ="),
+    ("footer.txt", "--", "==", "== \n"),
+    ("words.toml", 'unsubscribe = "Unsubscribe"', 'unsubscribe = "Leave"', "Leave"),
+]
+
+
+@pytest.mark.parametrize(("name", "old", "new", "wanted"), CHANGES, ids=[change[0] for change in CHANGES])
+def test_each_shipped_file_can_be_replaced_alone(tmp_path: Path, name: str, old: str, new: str, wanted: str) -> None:
+    shipped = (shipped_templates() / name).read_text("utf-8")
+    assert old in shipped
+    templates = Templates(folder=tmp_path)
+    before = digest([story(1)])
+    assert wanted not in before.html + before.text
+    assert digest([story(1)], templates=templates) == before
+    (tmp_path / name).write_text(shipped.replace(old, new), "utf-8")
+    after = digest([story(1)], templates=templates)
+    assert wanted in after.html + after.text
+    (tmp_path / name).unlink()
+    assert digest([story(1)], templates=templates) == before
+
+
+def test_a_words_jinja_of_the_owners_goes_before_ours_macro_by_macro(tmp_path: Path) -> None:
+    macro = "{% macro tally(edition) %}<{{ edition.shown }}> & {{ w.count(1263) }}{% endmacro %}"
+    (tmp_path / "words.jinja").write_text(macro)
+    rendered = digest([story(1), story(2)], covered=1263, templates=Templates(folder=tmp_path))
+    assert "November 20, 2026 · <2> & 1,263" in Page(rendered.html).words
+    assert "November 20, 2026 · <2> & 1,263" in rendered.text
+
+
+def test_phrases_are_laid_over_ours_and_a_new_language_falls_back_to_english(tmp_path: Path) -> None:
+    months = "Jänner" + " x" * 11
+    (tmp_path / "words.toml").write_text(f'[NL]\nunsubscribe = "Afmelden"\n[de-AT]\nmonths = "{months}"\n', "utf-8")
+    templates = Templates(folder=tmp_path)
+    dutch = digest([story(1)], templates=templates, site=SITE.model_copy(update={"language": "nl-BE"}))
+    assert (UNSUBSCRIBE, "Afmelden") in Page(dutch.html).links
+    assert "Choose what you get" in dutch.text
+    austrian = digest([story(1)], templates=templates, site=SITE.model_copy(update={"language": "de-AT"}))
+    assert "20. x 2026" in austrian.text
+    assert "Abmelden" in austrian.text
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("[en\n", r"words\.toml: .*line 1"),
+        ('unsubscribe = "Go"', r"words\.toml: unsubscribe is no table: write \[unsubscribe\]"),
+        ("[en]\nunsubscribe = 3", r"words\.toml: en\.unsubscribe is no text"),
+        ('[en]\nwhy = "{who} {site}"', r"words\.toml: why may have \{site\}, not 'who'"),
+        ('[en]\nwhy = "{site"', r"words\.toml: why may have \{site\}"),
+        ('[en]\nmonths = "One Two"', r"words\.toml: months are twelve words, not 2"),
+        ("[en]\nunsubscribe = '\xff'", r"words\.toml: "),
+    ],
+)
+def test_a_broken_phrase_is_named(tmp_path: Path, source: str, wanted: str) -> None:
+    (tmp_path / "words.toml").write_bytes(source.encode("latin-1"))
+    with pytest.raises(SyndicateError, match=wanted):
+        digest([story(1)], templates=Templates(folder=tmp_path))
 
 
 @pytest.mark.parametrize(
