@@ -10,6 +10,7 @@ from typing import Protocol
 
 from syndicate.config import FeedSettings, Site, WebSettings
 from syndicate.store.confirmations import Step
+from syndicate.store.past import Issue
 from syndicate.subscriber import Address
 
 
@@ -31,6 +32,11 @@ class Offer:
 
     name: str
     when: str = ""  # its calendar in words; "" where no short sentence tells it
+
+    @property
+    def label(self) -> str:
+        """The name as a page shows it."""
+        return self.name[:1].upper() + self.name[1:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +102,35 @@ class Signup(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coming:
+    """An edition that its owner was shown before its slot."""
+
+    digest: str
+    slot: datetime
+    is_good: bool  # whether its link may stop anything yet
+
+
+class Archive(Protocol):
+    """Past editions, and the coming one that its owner may stop."""
+
+    async def editions(self, before: str | None, limit: int) -> Sequence[Issue]:
+        """The newest, or those before the one of that slug; none where there is no such one."""
+        ...
+
+    async def edition(self, slug: str) -> str | None:
+        """Its HTML as it was frozen, each reader's links still marks; None where nothing of that name was sent."""
+        ...
+
+    async def proof(self, number: int) -> Coming | None:
+        """The edition that a proof showed."""
+        ...
+
+    async def stop(self, number: int) -> bool:
+        """Pause its digest; returns after the commit. False: it is over."""
+        ...
+
+
 class Office(Protocol):
     """The program as seen from the web. Whatever a method raises becomes an error page and a line in the log."""
 
@@ -120,6 +155,9 @@ class Office(Protocol):
 
     @property
     def signer(self) -> Reader: ...
+
+    @property
+    def archive(self) -> Archive: ...
 
     @property
     def signup(self) -> Signup | None:

@@ -66,17 +66,17 @@ class _Preferences:
         )
 
     async def _save(self, request: Request, signup: Signup, person: int, sent: Form) -> Response:
-        digests = [offer.name for offer in signup.offers if offer.name in sent.all("digest")]
+        chosen = [offer for offer in signup.offers if offer.name in sent.all("digest")]
         if person == NOBODY:
-            return self._stage.page("saved.html", digests=digests, resting="", test=True)
+            return self._stage.page("saved.html", digests=chosen, resting="", test=True)
         before = await signup.choices(person)
         until = before.paused_until if before and sent.one("rest") == "keep" else None
         if sent.one("rest") in RESTS:
             until = signup.now() + RESTS[sent.one("rest")]
         told = {"from": f"{self._stage.public_url}/preferences", "ip": peer.address(request)}
-        if not await signup.choose(person, Choices(digests=digests, paused_until=until), told):
+        if not await signup.choose(person, Choices(digests=[offer.name for offer in chosen], paused_until=until), told):
             return self._stage.page("gone.html", subscribe=signup.is_open)
-        return self._stage.page("saved.html", digests=digests, resting=_day(until), test=False)
+        return self._stage.page("saved.html", digests=chosen, resting=_day(until), test=False)
 
 
 def _day(moment: datetime | None) -> str:

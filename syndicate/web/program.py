@@ -18,6 +18,7 @@ from syndicate.metrics import Counted
 from syndicate.pipeline import App
 from syndicate.signer import Signer
 from syndicate.store import highwater, vitals
+from syndicate.web.archive_program import ProgramArchive
 from syndicate.web.signup_program import ProgramSignup, leave
 
 FRESH = 1.0  # seconds for which an answer about health serves everybody who asks
@@ -34,6 +35,7 @@ class NewsroomOffice:
         self._settings = app.settings
         self.signer: Signer = app.signer
         mails = app.settings.email is not None and app.settings.digests
+        self.archive = ProgramArchive(app.store, app.clock)
         self.signup = ProgramSignup(app.settings, app.store, app.clock, app.secret) if mails else None
         self._health: tuple[float, Mapping[str, object]] | None = None
         self._looking = asyncio.Lock()

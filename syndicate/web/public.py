@@ -25,7 +25,7 @@ _FEEDS = (
     (JSON, "JSON Feed", "for newer readers and for programs"),
 )
 
-_HIDDEN = ("unsubscribe", "preferences", "confirm", "hooks", "newsroom")
+_HIDDEN = ("unsubscribe", "preferences", "confirm", "stop", "hooks", "newsroom")
 
 
 def routes(office: Office, stage: Stage) -> Sequence[Place]:

@@ -44,7 +44,7 @@ class _Signup:
         self._stage = stage
         title = office.site.title
         self._promise = (
-            f"{title} will write to this address, and to no other end. Every letter has a link that ends it."
+            f"{title} uses your address for these letters and for nothing else. Every letter has a link that ends it."
         )
 
     # The form

@@ -89,7 +89,7 @@ async def test_who_fills_in_the_form_is_told_to_look_into_his_mailbox(
     ((email, digests, told, _),) = signup.asked
     assert (email, digests) == (ANN, ["weekly", "each"])
     assert told["from"] == "http://127.0.0.1:8080/subscribe"
-    assert "The Harbour Post will write to this address" in told["shown"]
+    assert "The Harbour Post uses your address for these letters" in told["shown"]
     assert told["shown"] in (await client.get("/subscribe")).text
 
 
