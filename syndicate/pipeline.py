@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from syndicate import asking, proof
 from syndicate.alarm import Alarm
 from syndicate.clock import Chance, Clock
 from syndicate.config import Settings
@@ -194,13 +195,15 @@ async def deliver_channel(app: App, name: str, only: Sequence[int] | None = None
 
 
 async def mail_letters(app: App) -> int:
-    """Freeze what a person sent or approved and whose moment has come, and mail what is due."""
+    """Ask who subscribes, show what comes, freeze what a person sent or approved; and mail what is due."""
     if app.post is None or app.press is None:
         return 0
     await asyncio.to_thread(app.owner.take_back)
     await freeze_planned(app.press, app.store, app.clock.now())
     await release_due(app.press, app.store, app.clock.now())
-    return await mail(app.post, app.store, app.owner, app.clock, app.chance, app.stop)
+    shared = (app.post, app.press, app.store, app.owner, app.clock)
+    notices = 0 if app.stop.is_set() else await proof.send_due(*shared) + await asking.ask_due(*shared)
+    return notices + await mail(app.post, app.store, app.owner, app.clock, app.chance, app.stop)
 
 
 async def run_pass(app: App) -> Report:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, or_, select, update
 
 from syndicate.delivery import NOT_SENT, OPEN
 from syndicate.errors import UsageError
-from syndicate.store import letters, mailings, retention
+from syndicate.store import holding, letters, mailings, retention
 from syndicate.store.database import AnyRow
 from syndicate.store.ledger import text_of
 from syndicate.store.mailings import Progress
@@ -211,7 +211,10 @@ def retry(connection: Connection, delivery: int, now: datetime) -> str:
 
 
 def cancel(connection: Connection, delivery: int) -> str:
-    """Cancel what has not gone out."""
+    """Cancel what has not gone out; an edition that waits leaves its articles to the next."""
+    for one in holding.waiting(connection, delivery=delivery):
+        if holding.end(connection, one, "skipped", "cancelled by hand"):
+            return f"delivery {delivery} is cancelled: the next edition may hold its articles"
     row = _row(connection, delivery)
     if row.channel == letters.CHANNEL and row.state == "claimed":
         count = letters.cancel_due(connection, delivery)
