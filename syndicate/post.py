@@ -27,7 +27,6 @@ class Post:
     secret: bytes
     public_url: str
     dkim: Dkim | None = None  # None: the relay signs
-    blamed: set[int] = field(default_factory=set)  # people in a row, refused for what we are or sent
     owed: list[Done] = field(default_factory=list)  # what the ledger could not be told
     lines: int | None = None  # connections at most, since a server found us too many
     imprints: dict[tuple[int, datetime], Imprint] = field(default_factory=dict)

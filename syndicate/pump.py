@@ -13,7 +13,7 @@ from syndicate.crashpoint import crashpoint
 from syndicate.delivery import LetterSettlement, LetterState
 from syndicate.errors import SyndicateError
 from syndicate.exchange import Exchange
-from syndicate.letterfate import FAULT_REST, channel_trouble, discreet, give_back, settle_letter
+from syndicate.letterfate import channel_trouble, discreet, give_back, settle_letter
 from syndicate.logs import get
 from syndicate.post import Imprint, Post
 from syndicate.store.aftermath import BLAMES
@@ -41,6 +41,7 @@ class Pump:
     probed: bool = False  # its only letter was a probe, and no trouble came back
     size: int = FIRST_GROUP
     _yielded: bool = False  # the server wants fewer of us
+    _refused: int = 0  # letters in a row for what we are or sent: so many, and the ledger says whether more may go
     _done: Done | None = None  # known here, not in the ledger yet
     _open: dict[int, Recipient] = field(default_factory=dict)  # letters of this group without a verdict
 
@@ -119,18 +120,19 @@ class Pump:
 
     def _hearing(self, done: Done) -> Callable[[Verdict], bool]:
         """What is called with each verdict, and tells whether it matters what comes next."""
-        letters, away, blamed = self._open, done.away, self.post.blamed
+        letters, away = self._open, done.away
+        self._refused = 0
 
         def hear(verdict: Verdict) -> bool:
             self.verdicts += 1
             if verdict.fate is Fate.ACCEPTED:
                 del letters[verdict.letter]
                 away.append(verdict.letter)
-                blamed.clear()
+                self._refused = 0
             else:
                 self._judge(verdict, done)
             crashpoint("smtp.accepted")
-            return done.trouble is None and not self._yielded
+            return done.trouble is None and not self._yielded and self._refused < BLAMES
 
         return hear
 
@@ -138,7 +140,7 @@ class Pump:
         """Take down the verdict on a letter that was not accepted."""
         to = self._open.pop(verdict.letter)
         verdict.answer = discreet(verdict.answer, to.email)
-        if trouble := self._trouble(verdict, to):
+        if trouble := self._trouble(verdict):
             done.trouble = trouble
             log.warning("email pauses", reason=trouble.reason, code=verdict.code)
         elif verdict.status == TOO_FAST:
@@ -147,19 +149,16 @@ class Pump:
             verdict, to.attempt, done.mailing.frozen_at, self.exchange.clock.now(), self.post.policy, self.chance,
             live=done.mailing.live, crashes=to.crashes,
         )  # fmt: skip
+        self._refused += settled.blames
         done.others.append(settled)
 
-    def _trouble(self, verdict: Verdict, to: Recipient) -> Trouble | None:
+    def _trouble(self, verdict: Verdict) -> Trouble | None:
         """What concerns the channel and not the person (rule 20)."""
         if is_crowded(verdict) and self.exchange.yields():
             self._yielded = True
             return None
         if verdict.fate is Fate.CHANNEL:
             return channel_trouble(verdict, self.exchange.clock.now())
-        if verdict.fate is Fate.BLAMED:
-            self.post.blamed.add(to.subscriber)
-            if len(self.post.blamed) >= BLAMES:
-                return Trouble(f"{verdict.answer}: check email.sender, its DNS records and the text", FAULT_REST)
         return None
 
     def _give_back(self, *, crashed: bool = False) -> None:
