@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from syndicate.web import archive, preferences, public, signup
 from syndicate.web.door import Door
+from syndicate.web.express import Express
 from syndicate.web.guard import Guard
 from syndicate.web.office import Office
 from syndicate.web.place import Keeper, Place, nobody, route
@@ -32,7 +33,7 @@ def build(office: Office) -> Starlette:
 
     app = Starlette(
         routes=[route(place, doors) for place in places(office, stage)],
-        middleware=[Middleware(Guard, error_page=stage.error)],
+        middleware=[Middleware(Express, office=office), Middleware(Guard, error_page=stage.error)],
         exception_handlers={HTTPException: http_error, ClientDisconnect: _gone},
     )
     # One-click clients do not follow a redirect with their POST (RFC 8058 section 3.1): we never send one.

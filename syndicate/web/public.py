@@ -16,7 +16,6 @@ from syndicate.feeds import ATOM, JSON, MEDIA_TYPES, RSS
 from syndicate.metrics import CONTENT_TYPE as METRICS_TYPE
 from syndicate.web.office import Office
 from syndicate.web.place import GET_POST, Place
-from syndicate.web.shelf import Shelf, answer
 from syndicate.web.stage import Stage
 
 _FEEDS = (
@@ -33,7 +32,7 @@ def routes(office: Office, stage: Stage) -> Sequence[Place]:
     pages = _Public(office, stage)
     return [
         Place(path="/", door="open", endpoint=pages.front),
-        *(Place(path=f"/{name}", door="open", endpoint=partial(pages.feed, name)) for name in MEDIA_TYPES),
+        *(Place(path=f"/{name}", door="open", endpoint=pages.feed) for name in MEDIA_TYPES),
         Place(path="/unsubscribe/{token}", door="token", endpoint=pages.leave, methods=GET_POST),
         Place(path="/healthz", door="open", endpoint=pages.healthz),
         Place(path="/readyz", door="open", endpoint=pages.readyz),
@@ -49,7 +48,6 @@ class _Public:
     def __init__(self, office: Office, stage: Stage) -> None:
         self._office = office
         self._stage = stage
-        self._shelf = Shelf(office.feed_folder)
 
     async def front(self, request: Request) -> Response:
         """What the feeds are and how to read them, for people who click on one."""
@@ -59,12 +57,9 @@ class _Public:
         ]
         return self._stage.page("front.html", feeds=feeds, subscribe=self._takes_people())
 
-    async def feed(self, name: str, request: Request) -> Response:
-        file = await self._shelf.get(name)
-        if file is None:  # a reader that is told 404 may give the feed up
-            raise HTTPException(503, headers={"retry-after": "60"})
-        hubs = self._office.feeds.hubs
-        return answer(name, file, request.headers, self_url=f"{self._stage.public_url}/{name}", hubs=hubs)
+    async def feed(self, request: Request) -> Response:
+        """A feed that no pass has written yet; once it is there, `express` answers."""
+        raise HTTPException(503, headers={"retry-after": "60"})  # a reader that is told 404 may give it up
 
     async def leave(self, request: Request) -> Response:
         """Show the button; on POST unsubscribe, and answer the same if asked again.

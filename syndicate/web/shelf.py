@@ -1,6 +1,6 @@
 """The feeds as served: bytes held in memory, compressed once, looked up again when their file changes.
 
-Conditional requests are answered here (RFC 9110 section 13). It never builds a feed.
+What a client has and takes is judged here (RFC 9110 sections 12 and 13). It never builds a feed.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ import asyncio
 import gzip
 import hashlib
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from starlette.datastructures import Headers
-from starlette.responses import Response
 
 from syndicate import logs
 from syndicate.feeds import MEDIA_TYPES
@@ -92,27 +90,7 @@ def _read(path: Path, known: FeedFile | None) -> FeedFile:
     )
 
 
-def answer(name: str, file: FeedFile, asked: Headers, *, self_url: str, hubs: Sequence[str]) -> Response:
-    """Answer one GET or HEAD for a feed: the whole, or 304 where the client has it."""
-    links = [f'<{self_url}>; rel="self"', *(f'<{hub}>; rel="hub"' for hub in hubs)]
-    headers = {
-        "etag": file.etag,
-        "last-modified": format_datetime(datetime.fromtimestamp(file.modified, UTC), usegmt=True),
-        "cache-control": f"public, max-age={60 if hubs else 300}",  # a hub fetches at once what it was told of
-        "vary": "Accept-Encoding",
-        "link": ", ".join(links),
-        "access-control-allow-origin": "*",  # readers that are web pages
-    }
-    if _is_known(file, asked):
-        return Response(status_code=304, headers=headers)
-    body = file.plain
-    if _takes_gzip(asked.get("accept-encoding", "")):
-        body = file.gzipped
-        headers["content-encoding"] = "gzip"
-    return Response(body, headers=headers, media_type=f"{MEDIA_TYPES[name]}; charset=utf-8")
-
-
-def _is_known(file: FeedFile, asked: Headers) -> bool:
+def is_known(file: FeedFile, asked: Headers) -> bool:
     """Whether the client has this version. Tags win over dates; they are compared weakly (RFC 9110 section 13.2.2)."""
     if tags := ",".join(asked.getlist("if-none-match")):
         known = [tag.strip().removeprefix("W/") for tag in tags.split(",")]
@@ -124,7 +102,8 @@ def _is_known(file: FeedFile, asked: Headers) -> bool:
     return file.modified <= since.replace(tzinfo=since.tzinfo or UTC).timestamp()
 
 
-def _takes_gzip(accepted: str) -> bool:
+def takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding header lets us compress (RFC 9110 section 12.5.3)."""
     weights: dict[str, float] = {}
     for part in accepted.lower().split(","):
         coding, _, parameter = part.partition(";")
