@@ -223,7 +223,8 @@ class Dialogue:
         self._current, self._ended, self.dirty = None, envelope, False
         self._expected.append(_DOT)
         pieces = list(envelope.pieces)
-        tail = b".\r\n" if pieces and pieces[-1].endswith(b"\r\n") else b"\r\n.\r\n"
+        ended = pieces[-1].endswith(b"\r\n") if pieces and pieces[-1] else b"".join(pieces).endswith(b"\r\n")
+        tail = b".\r\n" if ended else b"\r\n.\r\n"
         if self._terms.pipelining and (following := self._draw()):
             tail += self._open(following)
         self._wire.limit = self._limits.dot

@@ -118,6 +118,11 @@ class SmtpDouble:
         for writer in list(self._writers):
             writer.transport.abort()
 
+    def say(self, words: str) -> None:
+        """To everybody, out of turn."""
+        for writer in self._writers:
+            writer.write(f"{words}\r\n".encode())
+
     async def __aenter__(self) -> SmtpDouble:
         return await self.start()
 
@@ -213,14 +218,14 @@ class _Conversation:
                 return
 
     async def listen(self) -> bytes:
+        await self.their_turn()
+        return await self.reader.readline()
+
+    async def their_turn(self) -> None:
         if not self.waiting():
             await self.flush()
             self.server.turns += 1
-            line = await self.reader.readline()
-            if self.server.latency:
-                await asyncio.sleep(self.server.latency)
-            return line
-        return await self.reader.readline()
+            await asyncio.sleep(self.server.latency)
 
     def waiting(self) -> bytearray:
         """What was said and not read yet."""
@@ -269,7 +274,7 @@ class _Conversation:
         answer = usual if fault is None else fault
         await self.write(answer)
         if str(answer).startswith("354"):
-            await self.flush()
+            await self.their_turn()
             await self.message()
 
     async def on_starttls(self, command: str) -> None:
@@ -303,7 +308,7 @@ class _Conversation:
         self.inspect(data, words)
         self.accepted += 1
         fault = server.fault(".", recipients[0])
-        if fault is None:
+        if fault is None or str(fault)[:1] == "2" or fault[:1] == b"2":
             if server.delay:
                 await asyncio.sleep(server.delay)
             server.record(sender, recipients, data)

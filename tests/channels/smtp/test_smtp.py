@@ -544,7 +544,7 @@ def test_smtp_is_a_transport() -> None:
 def test_the_double_runs_in_a_process_of_its_own_and_keeps_the_record(tmp_path: Path) -> None:
     port_file, world = tmp_path / "port", tmp_path / "world"
     command = [sys.executable, "-m", "tests.doubles.smtp", "--port-file", str(port_file), "--world", str(world)]
-    with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as process:
+    with subprocess.Popen(command, cwd=Path(__file__).parents[3]) as process:
         try:
             for _ in range(400):
                 if port_file.exists():
