@@ -22,7 +22,7 @@ from syndicate.crashpoint import crashpoint
 from syndicate.errors import SyndicateError
 from syndicate.letterfate import discreet
 from syndicate.logs import get
-from syndicate.mail import Post
+from syndicate.post import Post
 from syndicate.press import Press
 from syndicate.render import Templates
 from syndicate.store import confirmations, pauses
@@ -88,11 +88,11 @@ async def _send(
     def hear(verdict: Verdict) -> bool:
         told[verdict.letter] = verdict
         crashpoint("ask.accepted")
-        return verdict.fate is not Fate.CHANNEL and owner.stands(begun)
+        return verdict.fate is not Fate.CHANNEL
 
     envelopes = await asyncio.to_thread(_envelopes, owed, told, post, press)
     async with post.transport.connect() as line:
-        await line.send(envelopes, hear)
+        await line.send(envelopes, hear, lambda: owner.stands(begun))
 
 
 def _envelopes(owed: Sequence[Owed], told: dict[int, Verdict], post: Post, press: Press) -> list[Envelope]:

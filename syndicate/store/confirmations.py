@@ -285,16 +285,4 @@ def expire(connection: Connection, now: datetime) -> int:
     return len(dropped)
 
 
-def forget(connection: Connection, person: int) -> None:
-    """Take everything of a person who is erased out of his confirmations, but for what counts mails to his address."""
-    connection.execute(update(confirmations).where(_c.subscriber == person).values(_FORGOTTEN))
-
-
 _FORGOTTEN = {"subscriber": None, "digests": "[]", "consent": "{}", "answer": None, "due_at": None}
-
-
-def of_person(connection: Connection, person: int) -> list[dict[str, Any]]:
-    """The confirmation mails of one person, in order: asked_at, until, digests, mailed_at, confirmed_at, answer."""
-    rows = connection.execute(select(confirmations).where(_c.subscriber == person).order_by(_c.id))
-    shown = ("asked_at", "until", "mailed_at", "confirmed_at", "answer")
-    return [{"digests": json.loads(row.digests)} | {name: getattr(row, name) for name in shown} for row in rows]
