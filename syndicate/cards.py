@@ -81,12 +81,13 @@ def _summary(words: str, *, room: int) -> str:
 
 
 def _room(title: str) -> int:
-    """Characters for the sentences of a lead with a picture, so that the next title shows on 375 x 667 pixels.
+    """Characters for the sentences of a lead with a picture, so that the next title shows on 375 x 740 pixels.
 
-    A line of the title is 30 pixels and 26 characters, one of the sentences 24 and 38; 260 pixels are for both.
+    That stands between the smallest phones (667) and the usual (812). A line of the title is 30 pixels and 26
+    characters, one of the sentences 24 and 38; 330 pixels are for both.
     """
     lines = -(-grapheme_count(title) // 26)
-    return max((260 - 30 * lines) // 24, 4) * 38
+    return max((330 - 30 * lines) // 24, 4) * 38
 
 
 _FOLLOW = re.compile(
