@@ -1,13 +1,12 @@
-"""subscribers add | remove | show | list | import | export."""
+"""subscribers add | remove | show | list: one person, or all of them on a screen. Their lists are in `lists`."""
 
 from __future__ import annotations
 
-import contextlib
-import sys
+import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,26 +16,33 @@ from syndicate.errors import SyndicateError, UsageError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from syndicate.subscriber import Address, State
-
-IMPORT_BATCH = 2000  # rows a transaction
+    from syndicate.subscriber import Address
 
 
-def register(app: typer.Typer) -> None:
+def register(app: typer.Typer) -> typer.Typer:
+    """Returns the group of commands, to which others add."""
     group = typer.Typer(help="The people who get letters.", no_args_is_help=True)
     group.command("add")(add)
     group.command("remove")(remove)
     group.command("show")(show)
     group.command("list")(listing)
-    group.command("import")(import_)
-    group.command("export")(export)
     app.add_typer(group, name="subscribers")
+    return group
 
+
+ASKED = {  # what became of one who is to be asked
+    "asked": "will be asked to confirm, by `syndicate run`",
+    "known": "is subscribed already",
+    "limited": "was asked within a day, or three times in all: not again",
+}
 
 Digests = Annotated[
     list[str] | None,
     typer.Option("--digest", metavar="NAME", help="May be repeated; the first digest in the file if none."),
 ]
+
+
+Confirm = Annotated[bool, typer.Option("--confirm", help="Ask them first, by a mail with a link that confirms.")]
 
 
 def address_of(text: str) -> Address:
@@ -49,14 +55,24 @@ def address_of(text: str) -> Address:
         raise UsageError(str(error)) from error
 
 
-def _digests(session: Session, wanted: list[str] | None) -> list[str]:
+def chosen_digests(session: Session, wanted: list[str] | None) -> list[str]:
+    """The digests as named, else the first in the file. Raises UsageError for one that is not there."""
     known = [digest.name for digest in session.settings.digests]
     for name in wanted or ():
         one_of(name, known, "digest")
     return list(wanted or known[:1])
 
 
-def _hash(session: Session, key: str) -> str:
+def check_asking(session: Session) -> None:
+    """Raises UsageError where nobody could be asked to confirm."""
+    if session.settings.email is None:
+        raise UsageError("--confirm asks by mail: an [email] table is needed")
+    if not session.settings.web.enabled:
+        raise UsageError("--confirm sends a link that this program answers: web.enabled is needed")
+
+
+def hash_of(session: Session, key: str) -> str:
+    """What is kept of an address when its person is erased."""
     from syndicate.app import secret
     from syndicate.store.subscribers import address_hash
 
@@ -68,33 +84,50 @@ def add(
     addresses: Annotated[list[str], typer.Argument(metavar="ADDRESS", help="Mail addresses.")],
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="The person's name.")] = "",
     digest: Digests = None,
+    confirm: Confirm = False,
 ) -> None:
-    """Add people as active: you vouch for their consent.
+    """Add people as active: you vouch for their consent. Nobody is mailed.
 
-    This lifts an earlier leaving of theirs. Nobody is mailed.
+    This lifts an earlier leaving of theirs. With --confirm they are asked instead, and only their answer does.
     """
     session: Session = context.obj
+    digests = chosen_digests(session, digest)
+    if confirm:
+        check_asking(session)
+    parsed = [address_of(text) for text in addresses]
+    done = []
+    for address in parsed:
+        outcome = session.write(_ask if confirm else _vouch, session, address, name, digests)
+        done.append({"email": address.email, "outcome": outcome})
+        session.say(f"{address.email}: {ASKED.get(outcome, outcome)}")
+    if session.json:
+        session.document(done)
+
+
+def _vouch(connection: Connection, session: Session, address: Address, name: str, digests: list[str]) -> str:
     from syndicate.store import subscribers
     from syndicate.subscriber import State, clean_name
 
     now = session.clock.now()
-    digests = _digests(session, digest)
-    parsed = [address_of(text) for text in addresses]
-    done = []
-    for address in parsed:
+    return subscribers.add(
+        connection, address, name=clean_name(name), tags="", state=State.ACTIVE, digests=digests,
+        consent={"at": now.isoformat(), "from": "subscribers add", "shown": "the owner vouches"},
+        hashed=hash_of(session, address.key), now=now, lifts=True,
+    )  # fmt: skip
 
-        def write(connection: Connection, address: Address = address) -> str:
-            return subscribers.add(
-                connection, address, name=clean_name(name), tags="", state=State.ACTIVE, digests=digests,
-                consent={"at": now.isoformat(), "from": "subscribers add", "shown": "the owner vouches"},
-                hashed=_hash(session, address.key), now=now, lifts=True,
-            )  # fmt: skip
 
-        outcome = session.write(write)
-        done.append({"email": address.email, "outcome": outcome})
-        session.say(f"{address.email}: {outcome}")
-    if session.json:
-        session.document(done)
+def _ask(connection: Connection, session: Session, address: Address, name: str, digests: list[str]) -> str:
+    from syndicate.store import confirmations, subscribers
+    from syndicate.subscriber import clean_name
+
+    now = session.clock.now()
+    outcome = confirmations.ask(
+        connection, address=address, hashed=hash_of(session, address.key), digests=digests,
+        consent={"at": now.isoformat(), "from": "subscribers add", "shown": "asked by mail"}, now=now,
+    )  # fmt: skip
+    if outcome == "asked":
+        subscribers.introduce(connection, address, clean_name(name), "")
+    return outcome
 
 
 def remove(
@@ -149,32 +182,58 @@ def _forget_files(session: Session, address: Address) -> int:
 
 
 def show(
-    context: typer.Context, address: Annotated[str, typer.Argument(metavar="ADDRESS", help="A mail address.")]
+    context: typer.Context,
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="A mail address.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", metavar="FILE", help="Write all that is stored there, as JSON.")
+    ] = None,
 ) -> None:
-    """Show one person: state, digests, consent. With --json all that is stored, every letter too."""
+    """Show one person: state, digests, consent. With --json, or -o FILE to hand out, all that is stored."""
     session: Session = context.obj
-    from syndicate.store import subscribers
+    from syndicate.store import people
 
     parsed = address_of(address)
-    person = session.read(subscribers.everything, parsed.key, _hash(session, parsed.key))
-    if person is None:
-        raise UsageError(f"there is no subscriber {address!r}: `syndicate subscribers list` shows all")
-    if "state" not in person:
-        raise UsageError(f"there is no subscriber {address!r}; a hash of it is {_kept_out(person['suppressed'])}")
+    person = session.read(people.everything, parsed.key, hash_of(session, parsed.key))
+    if person is None or (output is None and "state" not in person):
+        raise UsageError(f"there is no subscriber {address!r}{_kept_out(person)}")
+    if output is not None:
+        _write(session, output, person)
     if session.json:
         session.document(person)
-        return
-    letters = Counter(one["state"] for one in person.pop("letters", ()))
+    elif output is None:
+        _tell(session, person)
+
+
+def _tell(session: Session, person: dict[str, Any]) -> None:
+    letters = Counter(one["state"] for one in person.pop("letters"))
     person["letters"] = ", ".join(f"{count} {state}" for state, count in sorted(letters.items()))
+    person["wishes"] = [f"{one['at']:%Y-%m-%d %H:%M} UTC {one['what']}" for one in person["wishes"]]
+    person["asked"] = [f"{one['asked_at']:%Y-%m-%d %H:%M} UTC" for one in person["asked"]]
+    person["returns"] = [f"{one['received_at']:%Y-%m-%d %H:%M} UTC {one['kind']}" for one in person["returns"]]
     if suppressed := person.pop("suppressed"):
-        person["for imports"] = _kept_out(suppressed)
+        person["for imports"] = f"kept out since {suppressed['since']:%Y-%m-%d %H:%M} UTC ({suppressed['reason']})"
     for field, value in person.items():
         if value not in (None, "", []):
             session.field(field, value)
 
 
-def _kept_out(suppressed: Mapping[str, Any]) -> str:
-    return f"kept out since {suppressed['since']:%Y-%m-%d %H:%M} UTC ({suppressed['reason']})"
+def _write(session: Session, file: Path, person: Mapping[str, Any]) -> None:
+    """For that person's eyes: nobody else on this machine may read it."""
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            session.document(person, out)
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {(error.strerror or str(error)).lower()}") from error
+    session.say(f"all that is stored of {person['email']} is in {file}")
+
+
+def _kept_out(person: Mapping[str, Any] | None) -> str:
+    if person is None:
+        return ": `syndicate subscribers list` shows all"
+    if kept := person["suppressed"]:
+        return f"; a hash of it is kept out since {kept['since']:%Y-%m-%d %H:%M} UTC ({kept['reason']})"
+    return "; a hash of it tells how often it was asked to confirm"
 
 
 def listing(context: typer.Context) -> None:
@@ -182,128 +241,21 @@ def listing(context: typer.Context) -> None:
     session: Session = context.obj
     from syndicate.store import subscribers
 
-    people = session.read(lambda connection: list(subscribers.listing(connection)))
-    if session.json:
-        shown = ("email", "name", "state", "digests", "since", "reason")
-        session.document([{field: person[field] for field in shown} for person in people])
-        return
-    rows = [(one["email"], one["state"], ", ".join(one["digests"]), one["since"], one["reason"]) for one in people]
-    session.table(
-        ("email", "state", "digests", "since", "why"),
-        rows,
-        empty="Nobody yet: `syndicate subscribers add ADDRESS` or `import FILE.csv`.",
-    )
+    columns = ("email", "state", "digests", "since", "why")
+    fields = ("email", "name", "state", "digests", "since", "reason", "paused_until")
+
+    def tell(connection: Connection) -> None:
+        people = subscribers.listing(connection)
+        if session.json:
+            session.documents({field: person[field] for field in fields} for person in people)
+            return
+        rows = ((one["email"], one["state"], ", ".join(one["digests"]), one["since"], _why(one)) for one in people)
+        empty = "Nobody yet: `syndicate subscribers add ADDRESS` or `import FILE.csv`."
+        session.table(columns, rows, empty=empty)
+
+    session.read(tell)
 
 
-def import_(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A header with `email`; `-` reads stdin.")],
-    digest: Digests = None,
-    as_: Annotated[
-        str, typer.Option("--as", metavar="STATE", help="active, unsubscribed or bounced, where the file says none.")
-    ] = "active",
-) -> None:
-    """Import people from CSV. Nobody is mailed.
-
-    Also read as Mailchimp, Ghost, listmonk, Substack and Buttondown export it. Who left stays away. A bad row is
-    skipped and named with its line; exit 1 if any was.
-    """
-    session: Session = context.obj
-    from syndicate.lists import BadRow
-    from syndicate.subscriber import State
-
-    one_of(as_, ("active", "unsubscribed", "bounced"), "state to import")
-    digests = _digests(session, digest)
-    outcomes: dict[str, int] = {}
-    bad = 0
-    batch: list[Any] = []
-    for row in _rows(file):
-        if isinstance(row, BadRow):
-            bad += 1
-            session.warn(f"line {row.line}: {row.reason}")
-            continue
-        batch.append(row)
-        if len(batch) >= IMPORT_BATCH:
-            _import(session, batch, State(as_), digests, outcomes, file.name)
-            batch = []
-    _import(session, batch, State(as_), digests, outcomes, file.name)
-    told = ", ".join(f"{count} {name}" for name, count in sorted(outcomes.items())) or "nobody"
-    skipped = f", {bad} {'line' if bad == 1 else 'lines'} skipped" if bad else ""
-    session.say(f"{told}{skipped}. Nobody was mailed.")
-    if session.json:
-        session.document({"outcomes": outcomes, "skipped": bad})
-    if bad:
-        raise typer.Exit(1)
-
-
-def _import(
-    session: Session, rows: Iterable[Any], state: State, digests: list[str], outcomes: dict[str, int], name: str
-) -> None:
-    from syndicate.store import subscribers
-
-    now = session.clock.now()
-
-    def write(connection: Connection) -> None:
-        for row in rows:
-            outcome = subscribers.add(
-                connection, row.address, name=row.name, tags=", ".join(row.tags), state=row.state or state,
-                digests=digests,
-                consent={"at": now.isoformat(), "from": f"import of {name}", "shown": "the owner vouches"},
-                hashed=_hash(session, row.address.key), now=now, lifts=False,
-            )  # fmt: skip
-            outcomes[outcome] = outcomes.get(outcome, 0) + 1
-
-    session.write(write)
-
-
-def _rows(file: Path) -> Iterator[Any]:
-    from syndicate.lists import read_csv
-
-    try:
-        yield from read_csv(_lines(file))
-    except ValueError as error:
-        raise UsageError(f"{file}: {error}") from error
-
-
-def _lines(file: Path) -> Iterator[str]:
-    if str(file) == "-":
-        yield from sys.stdin
-        return
-    try:
-        with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-            yield from lines
-    except OSError as error:
-        raise UsageError(f"cannot read {file}: {(error.strerror or str(error)).lower()}") from error
-
-
-def export(
-    context: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="`-` writes stdout.")]
-) -> None:
-    """Export everybody as CSV, safe to open in a spreadsheet."""
-    session: Session = context.obj
-    from syndicate.lists import write_csv
-    from syndicate.store import subscribers
-
-    to_stdout = str(file) == "-"
-    if to_stdout and session.json:
-        raise UsageError("the CSV and the JSON document cannot both go to stdout: name a file")
-
-    def stream(connection: Connection) -> int:
-        count = 0
-        with contextlib.nullcontext(sys.stdout) if to_stdout else _created(file) as out:
-            for line in write_csv(subscribers.listing(connection)):
-                out.write(line)
-                count += 1
-        return count - 1
-
-    count = session.read(stream)
-    session.say(f"{count} people written{'' if to_stdout else f' to {file}'}")
-    if session.json:
-        session.document({"people": count, "file": str(file)})
-
-
-def _created(file: Path) -> TextIO:
-    try:
-        return file.open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {(error.strerror or str(error)).lower()}") from error
+def _why(person: Mapping[str, Any]) -> str:
+    """What keeps somebody from getting mail, or from getting it now."""
+    return person["reason"] or (f"rests until {person['paused_until']:%Y-%m-%d}" if person["paused_until"] else "")

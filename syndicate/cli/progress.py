@@ -1,4 +1,4 @@
-"""While something goes out: the signals that stop it, and a bar over the letters."""
+"""While something takes long: the signals that stop it, a bar over the letters, and one over a file that is read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING
 
 from syndicate.cli.session import Session
@@ -47,17 +47,37 @@ async def _letters_bar(app: App) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from syndicate.store import letters
+    from syndicate.store import mailings
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    ways = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"), TimeRemainingColumn())
+    with Progress(TextColumn("{task.description}"), *ways, console=Console(stderr=True), transient=True) as progress:
         task = None
+        seen: dict[int, tuple[int, int]] = {}  # mailing -> letters, and those that are done
         while True:
             await asyncio.sleep(0.25)
-            people = await app.store.read(letters.counts)
-            open_ = people.get("due", 0) + people.get("claimed", 0)
-            if task is None and open_:
-                base = sum(people.values()) - open_
-                task = progress.add_task("letters", total=open_)
+            moving = await app.store.read(mailings.progress, app.clock.now())
+            seen = {one: (total, total) for one, (total, _) in seen.items()}  # what is not told of any more is over
+            seen |= {one: (how.total, how.done) for one, how in moving.items()}
+            total, done = sum(one for one, _ in seen.values()), sum(one for _, one in seen.values())
+            if task is None and moving:
+                task = progress.add_task("letters", total=total, speed="")
             if task is not None:
-                progress.update(task, completed=sum(people.values()) - open_ - base)
+                speed = sum(how.per_second or 0 for how in moving.values())
+                progress.update(task, total=total, completed=done, speed=f"{speed:,.0f}/s" if speed else "")
+
+
+@contextlib.contextmanager
+def reading(session: Session, total: int | None) -> Iterator[Callable[[int, int], None]]:
+    """A bar over a file of `total` bytes (None: nobody knows), to be told how many of them and how many lines are read;
+    only while somebody looks.
+    """
+    if not sys.stderr.isatty() or session.verbosity < 0:
+        yield lambda read, lines: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    ways = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn()) if total else (SpinnerColumn(),)
+    with Progress(TextColumn("{task.description}"), *ways, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("reading", total=total or None)
+        yield lambda read, lines: progress.update(task, completed=read, description=f"{lines:,} lines")

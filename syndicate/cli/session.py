@@ -10,8 +10,9 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from syndicate.errors import ConfigError, Problem, UsageError
 
@@ -145,17 +146,28 @@ class Session:
         entries = value if isinstance(value, list | tuple) else [value]
         self.result(f"{name:<13}" + f"\n{'':<13}".join(_cell(entry, self.settings) for entry in entries))
 
-    def document(self, value: Any) -> None:
-        """The JSON document."""
-        json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=_plain)
-        sys.stdout.write("\n")
+    def document(self, value: Any, out: TextIO | None = None) -> None:
+        """The JSON document, on stdout if not elsewhere."""
+        json.dump(value, out or sys.stdout, ensure_ascii=False, indent=2, default=_plain)
+        (out or sys.stdout).write("\n")
+
+    def documents(self, values: Iterable[Any]) -> None:
+        """The JSON document where it is a list of any length: written while it is read."""
+        before = "["
+        for value in values:
+            text = json.dumps(value, ensure_ascii=False, indent=2, default=_plain).replace("\n", "\n  ")
+            sys.stdout.write(f"{before}\n  {text}")
+            before = ","
+        sys.stdout.write("[]\n" if before == "[" else "\n]\n")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
-        """A table that fits the terminal, and is whole in a pipe."""
-        shown = [[_cell(value, self.settings) for value in row] for row in rows]
-        if not shown:
+        """A table that fits the terminal, and is whole in a pipe, whatever its length."""
+        cells = ([_cell(value, self.settings) for value in row] for row in rows)
+        first = next(cells, None)
+        if first is None:
             self.say(empty)
             return
+        shown = chain([first], cells)
         if not sys.stdout.isatty():
             for row in shown:
                 print("\t".join(row))

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, and_, delete, func, select, update
 
 from syndicate.clock import Clock
 from syndicate.errors import StoreError
-from syndicate.store import claims, letters, proofs, scanners
+from syndicate.store import claims, confirmations, letters, proofs, scanners
 from syndicate.store.database import Store
 from syndicate.store.schema import owners, settings
 
@@ -207,7 +207,10 @@ def _renew(connection: Connection, owner: Owner, now: datetime) -> None:
 def _leases(connection: Connection, me: str) -> dict[str, datetime | None]:
     """When the lease of every other owner and claimant ends; None: it has no row."""
     leases: dict[str, datetime | None] = dict.fromkeys(
-        claims.claimants(connection) | letters.claimants(connection) | proofs.claimants(connection)
+        claims.claimants(connection)
+        | letters.claimants(connection)
+        | proofs.claimants(connection)
+        | confirmations.claimants(connection)
     )
     leases.update(connection.execute(select(owners.c.id, owners.c.lease_until)).all())
     leases.pop(me, None)
@@ -216,7 +219,7 @@ def _leases(connection: Connection, me: str) -> dict[str, datetime | None]:
 
 def _take_back(connection: Connection, dead: list[str], now: datetime) -> int:
     count: int = claims.take_back(connection, dead, now) + letters.take_back(connection, dead, now)
-    count += proofs.take_back(connection, dead, now)
+    count += proofs.take_back(connection, dead, now) + confirmations.take_back(connection, dead, now)
     scanners.leave(connection, dead)
     connection.execute(delete(owners).where(owners.c.id.in_(dead)))
     return count
@@ -226,5 +229,6 @@ def _leave(connection: Connection, owner: str, now: datetime) -> None:
     claims.take_back(connection, [owner], now, crashed=False)
     letters.take_back(connection, [owner], now, crashed=False)
     proofs.take_back(connection, [owner], now)
+    confirmations.take_back(connection, [owner], now, crashed=False)
     scanners.leave(connection, [owner])
     connection.execute(delete(owners).where(owners.c.id == owner))

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Connection, and_, select
 
-from syndicate.store import acts, retention, subscribers
+from syndicate.store import acts, people, retention
 from syndicate.store import articles as catalogue
 from syndicate.store.database import AnyRow
 from syndicate.store.letters import CHANNEL
 from syndicate.store.schema import articles, attempts, checks, deliveries, edition_articles, editions
 
 MOST_LETTERS = 200
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,20 +129,75 @@ def _editions(connection: Connection, article: str) -> Iterator[Event]:
         yield Event(row.made_at, "edition", f"{row.slug}: {why}; {rehearsal}{went}")
 
 
-def of_person(connection: Connection, key: str) -> list[Event] | None:
-    """What one person consented to and got, with which answer; None: nobody of that address."""
-    person = subscribers.by_key(connection, key)
-    if person is None:
+def of_person(connection: Connection, key: str, hashed: str) -> list[Event] | None:
+    """What one person consented to, said and got, with which answers, in order; None: nothing is known of the address.
+
+    `hashed` is what is left of it after erasure: who is gone, and kept out, is told so.
+    """
+    told = people.everything(connection, key, hashed)
+    if told is None:
         return None
-    events = [
-        _consent(person["consent"]),
-        Event(person["since"], "state", person["state"] + (f": {person['reason']}" if person["reason"] else "")),
-        Event(None, "digests", ", ".join(person["digests"]) or "none"),
+    events = [*_kept_out(told), *_asked(told["asked"])]
+    if "state" in told:
+        reason = f": {told['reason']}" if told["reason"] else ""
+        events += [_consent(told["consent"]), Event(told["since"], "state", f"{told['state']}{reason}")]
+        events += [Event(one["at"], "wish", _wish(one)) for one in told["wishes"]]
+        events += [_returned(one) for one in told["returns"]]
+        for letter in reversed(told["letters"][:MOST_LETTERS]):
+            events += _letter(letter)
+    told_in_order = sorted((event for event in events if event.at), key=lambda event: event.at or _NEVER)
+    return [*(event for event in events if not event.at), *told_in_order, *_stands(told)]
+
+
+def _stands(told: Mapping[str, Any]) -> Iterator[Event]:
+    """What holds now."""
+    if "state" not in told:
+        yield Event(None, "person", "nobody of this address is stored")
+        return
+    yield Event(None, "digests", ", ".join(told["digests"]) or "none")
+    if told["paused_until"]:
+        yield Event(told["paused_until"], "rests", "gets nothing up to then, as he wished")
+
+
+def _kept_out(told: Mapping[str, Any]) -> Iterator[Event]:
+    if kept := told["suppressed"]:
+        yield Event(kept["since"], "kept out", f"{kept['reason']}: a hash of the address is kept, no import lifts it")
+
+
+def _asked(mails: Sequence[Mapping[str, Any]]) -> Iterator[Event]:
+    for mail in mails:
+        wanted = f" for {', '.join(mail['digests'])}" if mail["digests"] else ""
+        yield Event(mail["asked_at"], "asked", f"to confirm{wanted}, until {mail['until']:%Y-%m-%d %H:%M} UTC")
+        answer = f": {mail['answer']}" if mail["answer"] else ""
+        if mail["mailed_at"]:
+            yield Event(mail["mailed_at"], "mailed", f"what asks to confirm{answer}")
+        elif answer:
+            yield Event(mail["asked_at"], "try", f"what asks to confirm{answer}")
+        if mail["confirmed_at"]:
+            yield Event(mail["confirmed_at"], "confirmed", "by the link in that mail")
+
+
+def _wish(one: Mapping[str, Any]) -> str:
+    told = one["told"]
+    words = [
+        f"{name} {', '.join(value) if isinstance(value, list) else value}" for name, value in told.items() if value
     ]
-    for row in reversed(retention.of_person(connection, person["id"], MOST_LETTERS)):
-        answer = f" ({row.answer})" if row.answer else ""
-        events.append(Event(row.sent_at or row.frozen_at, "letter", f"{row.title}: {row.state}{answer}"))
-    return events
+    return ": ".join(part for part in (one["what"], ", ".join(words)) if part)
+
+
+def _returned(one: Mapping[str, Any]) -> Event:
+    of = f" of delivery {one['delivery']}" if one["delivery"] else ""
+    said = " ".join(part for part in (one["status"], one["answer"]) if part)
+    return Event(one["received_at"], "return", f"{one['provider']}: {one['kind']}{of}{f': {said}' if said else ''}")
+
+
+def _letter(letter: Mapping[str, Any]) -> Iterator[Event]:
+    for attempt in letter["tries"]:
+        said = " ".join(str(part) for part in (attempt["status"], attempt["answer"]) if part)
+        outcome = attempt["outcome"] or "nobody knows"
+        yield Event(attempt["at"], "try", f"{letter['title']}: {outcome}{f': {said}' if said else ''}")
+    answer = f" ({letter['answer']})" if letter["answer"] else ""
+    yield Event(letter["sent_at"] or letter["frozen_at"], "letter", f"{letter['title']}: {letter['state']}{answer}")
 
 
 def _consent(noted: Mapping[str, str]) -> Event:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,11 +23,12 @@ from sqlalchemy import (
 )
 
 from syndicate.crashpoint import crashpoint
-from syndicate.store import retention
+from syndicate.store import retention, wishes
 from syndicate.store.database import AnyRow, insert_or_ignore
-from syndicate.store.schema import settings, subscribers, subscriptions, suppressions
+from syndicate.store.schema import confirmations, returns, settings, subscribers, subscriptions, suppressions
 from syndicate.subscriber import Address, State
 
+_NOTHING_ASKED = {"subscriber": None, "digests": "[]", "consent": "{}", "answer": None, "due_at": None}
 _ERASED = "erased"  # the setting that holds the highest number of an erased person
 
 
@@ -43,7 +43,7 @@ def reachable(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
 
 def address_hash(secret: bytes, key: str) -> str:
     """What is left of an address after erasure."""
-    return hmac.new(secret, b"suppression\n" + key.encode(), hashlib.sha256).hexdigest()[:40]
+    return hmac.digest(secret, b"suppression\n" + key.encode(), "sha256").hex()[:40]
 
 
 def add(
@@ -65,7 +65,7 @@ def add(
     act of the owner for this one address, brings him back), or the state he was added in.
     """
     suppressed = connection.scalar(select(suppressions.c.reason).where(suppressions.c.address_hash == hashed))
-    if suppressed and state is State.ACTIVE:
+    if suppressed and state in (State.ACTIVE, State.PENDING):
         if not lifts:
             return "suppressed"
         connection.execute(delete(suppressions).where(suppressions.c.address_hash == hashed))
@@ -95,13 +95,21 @@ def add(
 
 
 def free_number(connection: Connection) -> dict[str, Any]:
-    """The number of a new person, where the database would give that of one who was erased: letters and links of old
-    bear it, and are nobody's. PostgreSQL never gives a number twice.
+    """The number of one new person, as a value to insert."""
+    return {"id": numbers(connection, 1)[0]}
+
+
+def numbers(connection: Connection, count: int) -> Sequence[int]:
+    """Numbers for new people, none that somebody bore who was erased: letters and links of old bear his.
+
+    PostgreSQL gives no number twice; SQLite gives these to nobody else before the transaction ends.
     """
-    last = connection.scalar(select(settings.c.value).where(settings.c.key == _ERASED))
-    if last is None or connection.dialect.name != "sqlite":
-        return {}
-    return {"id": max(int(last), connection.scalar(select(func.max(subscribers.c.id))) or 0) + 1}
+    if connection.dialect.name != "sqlite":
+        following = func.nextval(func.pg_get_serial_sequence(subscribers.name, subscribers.c.id.name))
+        return list(connection.scalars(select(following).select_from(func.generate_series(1, count))))
+    erased = connection.scalar(select(settings.c.value).where(settings.c.key == _ERASED))
+    first = max(int(erased or 0), connection.scalar(select(func.max(subscribers.c.id))) or 0) + 1
+    return range(first, first + count)
 
 
 def _change(connection: Connection, row: AnyRow, name: str, state: State, lifts: bool, now: datetime) -> str:
@@ -140,6 +148,14 @@ def choose(
     return True
 
 
+def introduce(connection: Connection, address: Address, name: str, tags: str) -> None:
+    """Fill in a name and tags for somebody who has none."""
+    theirs = subscribers.c.address_key == address.key
+    for column, value in ((subscribers.c.name, name), (subscribers.c.tags, tags)):
+        if value:
+            connection.execute(update(subscribers).where(theirs, column == "").values({column: value}))
+
+
 def suppress(connection: Connection, hashed: str, reason: str, now: datetime) -> None:
     """Never again, whatever is imported later."""
     connection.execute(insert_or_ignore(connection, suppressions).values(address_hash=hashed, reason=reason, since=now))
@@ -160,13 +176,16 @@ def leave(connection: Connection, person: int, state: State, reason: str, secret
 
 
 def erase(connection: Connection, key: str) -> bool:
-    """Delete a person, and what their letters say of them; the suppression, a bare hash, stays, and so does a number
-    in the ledger, which makes sure that nothing is sent to it again.
+    """Delete a person, and what letters, reports and wishes say of them; of what was asked of them only the count
+    stays, the suppression, a bare hash, stays, and so does a number in the ledger: nothing is sent to it again.
     """
     row = connection.execute(select(subscribers.c.id).where(subscribers.c.address_key == key)).first()
     if row is None:
         return False
     retention.scrub(connection, row.id)
+    wishes.forget(connection, row.id)
+    for table, emptied in ((confirmations, _NOTHING_ASKED), (returns, {"raw": None, "answer": None})):
+        connection.execute(update(table).where(table.c.subscriber == row.id).values(emptied))
     last = {"key": _ERASED, "value": str(row.id)}
     connection.execute(insert_or_ignore(connection, settings).values(last))
     lower = cast(settings.c.value, BigInteger) < row.id
@@ -184,31 +203,6 @@ def by_key(connection: Connection, key: str) -> dict[str, Any] | None:
 def by_id(connection: Connection, person: int) -> dict[str, Any] | None:
     row = connection.execute(select(subscribers).where(subscribers.c.id == person)).first()
     return _person(connection, [row])[0] | {"id": row.id, "consent": json.loads(row.consent)} if row else None
-
-
-def everything(connection: Connection, key: str, hashed: str) -> dict[str, Any] | None:
-    """All that is stored about one address: the person, every letter with its tries, and what keeps them out.
-
-    None: nothing at all. Of an erased person only `email` (as asked for) and `suppressed` are left.
-    """
-    row = connection.execute(select(suppressions).where(suppressions.c.address_hash == hashed)).first()
-    suppressed = {"reason": row.reason, "since": row.since} if row else None
-    person = by_key(connection, key)
-    if person is None:
-        return {"email": key, "suppressed": suppressed} if suppressed else None
-    tries: dict[int, list[dict[str, Any]]] = {}
-    for one in retention.tries_of(connection, person["id"]):
-        said = {"at": one.started_at, "outcome": one.outcome, "status": one.status, "answer": one.answer}
-        tries.setdefault(one.delivery, []).append(said)
-    letters = [
-        {
-            "delivery": one.delivery, "subject": one.subject, "title": one.title, "state": one.state,
-            "frozen_at": one.frozen_at, "sent_at": one.sent_at, "attempts": one.attempts, "answer": one.answer,
-            "tries": tries.get(one.delivery, []),
-        }
-        for one in retention.of_person(connection, person["id"])
-    ]  # fmt: skip
-    return person | {"suppressed": suppressed, "letters": letters}
 
 
 def listing(connection: Connection, batch: int = 1000) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 from syndicate.delivery import LetterSettlement, LetterState
 from syndicate.errors import UsageError
 from syndicate.mail import tidy
-from syndicate.store import deliveries, freezing, letters, retention, stories, subscribers, vitals
+from syndicate.store import deliveries, freezing, letters, people, retention, stories, subscribers, vitals
 from syndicate.store.database import Store
 from syndicate.store.schema import attempts, letters_past, settings
 from syndicate.store.schema import deliveries as mailings
@@ -236,7 +236,7 @@ def test_a_person_says_what_became_of_letters_in_doubt(store: Store, url: str | 
 
 
 def everything(store: Store, email: str) -> dict[str, Any] | None:
-    return store.read_now(subscribers.everything, email, subscribers.address_hash(SECRET, email))
+    return store.read_now(people.everything, email, subscribers.address_hash(SECRET, email))
 
 
 def test_everything_of_one_person_holds_letters_at_hand_and_past(store: Store) -> None:
@@ -256,7 +256,7 @@ def test_everything_of_one_person_holds_letters_at_hand_and_past(store: Store) -
 def test_the_story_of_a_person_tells_past_letters_too(store: Store) -> None:
     mailed(store, FAILED)
     fold(store)
-    events = store.read_now(stories.of_person, "p0@example.net")
+    events = store.read_now(stories.of_person, "p0@example.net", "")
     assert events is not None
     assert [event.text for event in events if event.what == "letter"] == ["The week: failed (failed, )"]
 
@@ -297,4 +297,5 @@ def test_of_who_was_erased_only_what_keeps_him_out_is_told(store: Store) -> None
     assert everything(store, "p0@example.net") == {
         "email": "p0@example.net",
         "suppressed": {"reason": "unsubscribed", "since": NOON},
+        "asked": [],
     }

@@ -121,6 +121,6 @@ def test_consent_is_told_at_its_moment_and_with_the_words_that_were_shown(room: 
         subscribers.add, parse_address("ada@r.example"), name="", tags="", state=State.ACTIVE, digests=["weekly"],
         consent=noted, hashed="x", now=room.now, lifts=False,
     )  # fmt: skip
-    events = room.store.read_now(stories.of_person, "ada@r.example")
+    events = room.store.read_now(stories.of_person, "ada@r.example", "")
     assert events is not None
     assert events[0] == Event(room.now, "consent", "from import of old.csv: the owner vouches")
