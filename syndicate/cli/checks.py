@@ -125,7 +125,8 @@ def _calendar(session: Session) -> Iterator[Finding]:
 def _channels(settings: Settings) -> Iterator[Finding]:
     if settings.email:
         text = "live" if settings.email.live else "rehearsal: letters go into the outbox (email.live = false)"
-        yield Finding("email", True, text)
+        dkim = settings.email.dkim
+        yield Finding("email", True, f"{text}, signed as {dkim.domain} ({dkim.selector})" if dkim.domain else text)
     for name, table in settings.publics.items():
         missing = list(table.missing())
         if not table.live:
