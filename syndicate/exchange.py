@@ -6,6 +6,7 @@ A connection waits while another's transaction runs, and then one of them speaks
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -21,7 +22,7 @@ from syndicate.store.owners import Owner
 
 LOOK_EVERY = 1.0  # seconds between looks for mailings that came meanwhile
 PAUSE_LOOK = 0.5  # seconds between looks for a pause
-LINGER = 0.002  # seconds that the first waits for others, so that one transaction serves all
+LINGER = 0.01  # seconds at most that the first waits for all others, so that one transaction serves them
 
 log = get(__name__)
 
@@ -55,6 +56,7 @@ class Exchange:
     _looked: float = 0.0
     _queue: list[_Turn] = field(default_factory=list)
     _speaking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _complete: asyncio.Event = field(default_factory=asyncio.Event)  # all connections wait
 
     # --- what is there ---
 
@@ -111,15 +113,32 @@ class Exchange:
         """
         turn = _Turn(done if done else None, want)
         self._queue.append(turn)
+        self._see()
         async with self._speaking:
-            if turn in self._queue:  # nobody spoke for it
-                if len(self._queue) < self.busy:
-                    await asyncio.sleep(LINGER)
+            if turn.group is None and turn.error is None:  # nobody spoke for it
+                await self._gather()
                 await self._speak(alone)
         if turn.error is not None:
             raise turn.error
         assert turn.group is not None
         return turn.group
+
+    def leave(self) -> None:
+        """One connection is at its end."""
+        self.busy -= 1
+        self._see()
+
+    def _see(self) -> None:
+        if len(self._queue) >= self.busy:
+            self._complete.set()
+
+    async def _gather(self) -> None:
+        """Wait for the others a moment: those that were served together once will be done together again."""
+        if len(self._queue) < self.busy:
+            self._complete.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER):
+                    await self._complete.wait()
 
     async def _speak(self, alone: bool) -> None:
         turns, self._queue = self._queue, []

@@ -63,7 +63,7 @@ async def _run(exchange: Exchange, pumps: Sequence[Pump]) -> None:
             exchange.broken = True
             errors.append(error)
         finally:
-            exchange.busy -= 1
+            exchange.leave()
 
     exchange.busy = len(pumps)
     watching = asyncio.create_task(exchange.watch())

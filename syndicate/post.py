@@ -71,20 +71,15 @@ class Imprint:
         self._seal = Seal(post.dkim, self._stencil) if post.dkim else None
         self._edition: str = mailing.payload["slug"]
         self._ids = MessageIds(post.secret, mailing.delivery, mailing.payload["domain"])
-        self._token = post.signer.token_bytes
-        self._unsubscribe, self._preferences = (
-            f"{post.public_url}/{purpose}/".encode() for purpose in ("unsubscribe", "preferences")
-        )
+        self._links = post.signer.links(post.public_url.encode(), ("unsubscribe", "preferences"))
         anybody = Recipient(0, 1, "reader@example.org", "", "example.org", 1)
         assert self._stencil.fill(post.person(mailing, anybody)) == list(self.envelope(anybody).pieces)
 
     def envelope(self, to: Recipient) -> Envelope:
         """The letter for one person, without its signature. Raise ValueError for what can stand in no address."""
-        subscriber, token, email = to.subscriber, self._token, to.email
-        pieces = self._stencil.address(
-            email, to.name, self._ids.of(subscriber),
-            self._unsubscribe + token("unsubscribe", subscriber), self._preferences + token("preferences", subscriber),
-        )  # fmt: skip
+        email, subscriber = to.email, to.subscriber
+        unsubscribe, preferences = self._links(subscriber)
+        pieces = self._stencil.address(email, to.name, self._ids.of(subscriber), unsubscribe, preferences)
         return Envelope(
             letter=to.letter, sender=self._stencil.sender, recipient=email, pieces=pieces, edition=self._edition,
             size=sum(map(len, pieces)), seven_bit=email.isascii(),

@@ -6,6 +6,7 @@ import binascii
 import hashlib
 import hmac
 import re
+from collections.abc import Callable
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
@@ -31,9 +32,23 @@ class Signer:
 
     def token_bytes(self, purpose: str, subscriber: int) -> bytes:
         """The same as it stands in a letter."""
-        number = subscriber.to_bytes((subscriber.bit_length() + 7) // 8 or 1, "big")
-        raw = self._mac(purpose, number) + number
-        return binascii.b2a_base64(raw, newline=False).translate(_URL_SAFE, b"=")
+        number = _number(subscriber)
+        return binascii.b2a_base64(self._mac(purpose, number) + number, newline=False).translate(_URL_SAFE, b"=")
+
+    def links(self, base: bytes, purposes: tuple[str, str]) -> Callable[[int], tuple[bytes, bytes]]:
+        """What makes one person's two links, `base/purpose/token`: every letter bears them."""
+        size, text, safe = self._MAC, binascii.b2a_base64, _URL_SAFE
+        first, second = (self._key(purpose).digest for purpose in purposes)
+        before, other = (base + b"/%b/" % purpose.encode() for purpose in purposes)
+
+        def of(subscriber: int) -> tuple[bytes, bytes]:
+            number = _number(subscriber)
+            return (
+                before + text(first(number)[:size] + number, newline=False).translate(safe, b"="),
+                other + text(second(number)[:size] + number, newline=False).translate(safe, b"="),
+            )
+
+        return of
 
     def read(self, purpose: str, token: str) -> int | None:
         """The person's number, or None for a token that this secret did not sign for this purpose."""
@@ -51,11 +66,18 @@ class Signer:
         return subscriber if hmac.compare_digest(self.token(purpose, subscriber), token) else None
 
     def _mac(self, purpose: str, number: bytes) -> bytes:
+        return self._key(purpose).digest(number)[: self._MAC]
+
+    def _key(self, purpose: str) -> _Keyed:
         keyed = self._keyed.get(purpose)
         if keyed is None:
             keyed = _Keyed(hmac.digest(self._secret, b"syndicate link 1 " + purpose.encode(), hashlib.sha256))
             self._keyed[purpose] = keyed
-        return keyed.digest(number)[: self._MAC]
+        return keyed
+
+
+def _number(subscriber: int) -> bytes:
+    return subscriber.to_bytes((subscriber.bit_length() + 7) // 8 or 1, "big")
 
 
 class _Keyed:

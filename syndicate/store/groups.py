@@ -280,13 +280,13 @@ def _taken(connection: Connection, mailing: Mailing, claim: Update, told: Mappin
 def _with_people(connection: Connection, mailing: Mailing, claimed: Sequence[AnyRow], now: datetime) -> list[Recipient]:
     if not claimed:
         return []
-    told = {"people": [subscriber for _, subscriber, *_ in claimed], "now": now}
+    told = {"people": [row[1] for row in claimed], "now": now}
     if mailing.digest is None:
         found = connection.execute(_PEOPLE, told)
     else:
         found = connection.execute(_READERS, {**told, "of": mailing.digest})
     people = {subscriber: (email, name) for subscriber, email, name in found.all()}
-    left = [letter for letter, subscriber, *_ in claimed if subscriber not in people]
+    left = [row[0] for row in claimed if row[1] not in people]
     if left:
         connection.execute(
             update(letters)

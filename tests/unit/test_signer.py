@@ -41,4 +41,7 @@ def test_a_token_is_an_hmac_of_the_number_under_the_purposes_key(secret: bytes, 
     number = subscriber.to_bytes(max(1, (subscriber.bit_length() + 7) // 8), "big")
     key = hmac.digest(secret, b"syndicate link 1 " + purpose.encode(), "sha256")
     plain = urlsafe_b64encode(hmac.digest(key, number, "sha256")[:16] + number).rstrip(b"=")
-    assert Signer(secret).token_bytes(purpose, subscriber) == plain
+    signer = Signer(secret)
+    assert signer.token_bytes(purpose, subscriber) == plain
+    link = b"https://post.example/%b/%b" % (purpose.encode(), plain)
+    assert signer.links(b"https://post.example", ("other", purpose))(subscriber)[1] == link
