@@ -123,31 +123,38 @@ def _finding(record: Record) -> Finding:
 
 
 def _way_out(settings: Settings) -> Iterator[Finding]:
-    """Would a mail provider's own button work? Asked for nobody, whom it unsubscribes from nothing (RFC 8058)."""
-    import httpx
-
+    """Would a mail provider's own button work?"""
     from syndicate.app import known_secret
     from syndicate.config import is_loopback_url
     from syndicate.signer import Signer
 
     base, secret = settings.web.public_url, known_secret(settings)
     if is_loopback_url(base):
-        yield Finding(
-            "way out", True, f"{base} leads to this machine: set web.public_url before mail is live", is_remark=True
-        )
+        text = f"{base} leads to this machine: set web.public_url before mail is live"
+        yield Finding("way out", True, text, is_remark=True)
         return
     if not base.startswith("https://"):
-        yield Finding("way out", True, f"{base} is not https: no mail program shows its own button", is_remark=True)
+        text = f"{base} is not https: no mail program shows its own button (RFC 8058 section 3.1)"
+        yield Finding("way out", True, text, is_remark=True)
     if secret is None:
         yield Finding("way out", True, "there is no secret yet: the first `syndicate run` makes it", is_remark=True)
         return
-    url = f"{base}/unsubscribe/{Signer(secret).token('unsubscribe', _NOBODY)}"
+    yield leave(f"{base}/unsubscribe/{Signer(secret).token('unsubscribe', _NOBODY)}", base)
+
+
+def leave(url: str, base: str) -> Finding:
+    """Press the button as a mail provider does (RFC 8058 section 3.2); `url` is nobody's, so that nobody leaves.
+
+    The address in the answer's place is `base`: a token is not shown.
+    """
+    import httpx
+
     try:
         answer = httpx.post(url, data={"List-Unsubscribe": "One-Click"}, timeout=POST, follow_redirects=False)
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-        yield Finding("way out", False, f"{base} cannot be reached as readers would: {error}; is `syndicate run` up?")
-        return
+        text = f"{base} cannot be reached as readers would: {error or type(error).__name__}"
+        return Finding("way out", False, f"{text}; is `syndicate run` up, and its certificate one that all trust?")
     text = f"{base}/unsubscribe/… answers {answer.status_code}"
     if answer.status_code != 200:
         text += ": readers could not leave; it must lead to `syndicate run` with this `secret`, without a redirect"
-    yield Finding("way out", answer.status_code == 200, text)
+    return Finding("way out", answer.status_code == 200, text)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from syndicate.cli.findings import Finding
-from syndicate.cli.records import ask_dns, online
+from syndicate.cli.records import ask_dns, leave, online
 from syndicate.config import Settings, load
 from tests.doubles.nameserver import BROKEN, SILENT, NameServer, name_server
 from tests.unit.test_dkim import pem, signer
@@ -93,3 +95,42 @@ def test_without_a_signature_of_ours_the_relay_is_named(tmp_path: Path) -> None:
         found = told(settings(tmp_path, dkim=""), server)
     assert "your mail server must sign" in found["DKIM"].text
     assert found["DMARC"].sign == "ok"
+
+
+class Button(BaseHTTPRequestHandler):
+    """Answers as its path says, and keeps what it was sent."""
+
+    pressed: ClassVar[list[tuple[str, bytes]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.pressed.append((self.headers["Content-Type"], body))
+        self.send_response(int(self.path.rpartition("/")[2]))
+        self.send_header("Location", "/elsewhere/200")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *said: object) -> None:
+        pass
+
+
+def test_the_button_of_mail_providers_is_pressed_for_nobody() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Button) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{server.server_port}"
+        found = {code: leave(f"{base}/unsubscribe/{code}", base) for code in (200, 302, 404, 500)}
+        server.shutdown()
+    assert [code for code, finding in found.items() if finding.ok] == [200]
+    assert "without a redirect" in found[302].text
+    assert set(Button.pressed) == {("application/x-www-form-urlencoded", b"List-Unsubscribe=One-Click")}
+    gone = leave(f"{base}/unsubscribe/200", base)
+    assert not gone.ok
+    assert "cannot be reached" in gone.text
+
+
+def test_the_way_out_of_a_site_that_is_not_public_yet_is_a_note(tmp_path: Path) -> None:
+    site = settings(tmp_path, sender="news@example.org", dkim="")
+    assert not (tmp_path / "var").exists()
+    (found,) = [finding for finding in online(site, lambda name, kind: None) if finding.what == "way out"]
+    assert found.sign == "note"
+    assert not (tmp_path / "var").exists(), "check makes nothing"
