@@ -128,11 +128,8 @@ class Seal:
         self._template = _Template(dkim, [*(name for name, _ in shared), *own], stencil.date)
         self._head = hashlib.sha256(b"".join(line for _, line in shared))
         self._body = hashlib.sha256(body)
-        self.size = len(
-            self.sign([b"To: a@b\r\n" if index in self._own else piece for index, piece in enumerate(pieces)])
-        )
-
-    size: int  # octets of every field that this makes
+        sample = [b"To: a@b\r\n" if index in self._own else piece for index, piece in enumerate(pieces)]
+        self.size = len(self.sign(sample))  # octets of every field that this makes
 
     def sign(self, pieces: Sequence[bytes]) -> bytes:
         """The field that must stand first in this letter. `pieces` as the stencil filled them.
