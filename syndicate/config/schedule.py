@@ -67,6 +67,7 @@ def in_words(schedule: str) -> str:
         return ""
     if "-" in weekday:
         return f"{names[0]} to {names[1]} {at}"
+    names = list(dict.fromkeys(names))
     return f"every {' and '.join([', '.join(names[:-1]), names[-1]] if names[1:] else names)} {at}"
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syndicate.config import cron
+from syndicate.config.schedule import in_words
 from syndicate.slots import last_daily, last_slot, next_daily, next_slots
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -37,6 +38,29 @@ def walls(moments: list[datetime], zone: ZoneInfo) -> list[str]:
 )
 def test_short_forms_stand_for_crontab_expressions(schedule, expression):
     assert cron(schedule) == expression
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        ("each", "every article as it appears"),
+        ("FRI 09:00", "every Friday at 09:00"),
+        ("daily 7:30", "every day at 07:30"),
+        ("5 18 * * sun", "every Sunday at 18:05"),
+        ("0 9 * * 0,7", "every Sunday at 09:00"),
+        ("0 9 * * 1,3,FRI", "every Monday, Wednesday and Friday at 09:00"),
+        ("0 9 * * MON-FRI", "Monday to Friday at 09:00"),
+        ("0 9 1 * *", "on day 1 of each month at 09:00"),
+        ("*/5 * * * *", ""),
+        ("0 9,18 * * *", ""),
+        ("0 9 1 1 *", ""),
+        ("0 9 1 * MON", ""),
+        ("0 9 * * MON#1", ""),
+        ("0 9 * * 1-3,5", ""),
+    ],
+)
+def test_a_schedule_is_told_to_readers_in_words_or_not_at_all(schedule, words):
+    assert in_words(schedule) == words
 
 
 @pytest.mark.parametrize(
