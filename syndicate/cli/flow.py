@@ -45,11 +45,11 @@ def run(
     settings = session.startable()
     _check_reach(session)
     if once:
-        raise typer.Exit(session.run(_once(session)))
+        raise typer.Exit(session.run(_once(session), mails=True))
     from syndicate.daemon import serve
 
     session.listen(session.verbosity)
-    raise typer.Exit(session.run(serve(settings, session.clock, session.say)))
+    raise typer.Exit(session.run(serve(settings, session.clock, session.say), mails=True))
 
 
 def worker(context: typer.Context) -> None:
@@ -63,7 +63,7 @@ def worker(context: typer.Context) -> None:
     from syndicate.daemon import help_out
 
     session.listen(session.verbosity)
-    raise typer.Exit(session.run(help_out(settings, session.clock, session.say)))
+    raise typer.Exit(session.run(help_out(settings, session.clock, session.say), mails=True))
 
 
 async def _once(session: Session) -> int:
@@ -162,7 +162,7 @@ def send(
             raise UsageError("--test sends mail: use it with --to email")
         raise typer.Exit(session.run(sends.test_articles(session, articles, test)))
     _check_reach(session)
-    raise typer.Exit(session.run(sends.articles(session, articles, channels, moment, again=again, yes=yes)))
+    raise typer.Exit(session.run(sends.articles(session, articles, channels, moment, again=again, yes=yes), mails=True))
 
 
 def _channels_there(settings: Settings, name: str) -> str:
@@ -195,7 +195,7 @@ def digest(
     if test:
         raise typer.Exit(session.run(sends.test_digest(session, wanted, test)))
     _check_reach(session)
-    raise typer.Exit(session.run(sends.digest(session, wanted, yes=yes)))
+    raise typer.Exit(session.run(sends.digest(session, wanted, yes=yes), mails=True))
 
 
 def feeds(

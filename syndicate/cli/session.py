@@ -116,10 +116,11 @@ class Session:
         finally:
             store.close()
 
-    def run(self, job: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine; the first error of a group of tasks is the error."""
+    def run(self, job: Coroutine[Any, Any, T], *, mails: bool = False) -> T:
+        """Run a coroutine; the first error of a group of tasks is the error. One that `mails` gets the quicker loop."""
         try:
-            return asyncio.run(job)
+            with asyncio.Runner(loop_factory=_quick_loop() if mails else None) as runner:
+                return runner.run(job)
         except BaseExceptionGroup as group:
             raise _first(group) from group
 
@@ -193,6 +194,15 @@ class Session:
         self.say(question)
         if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
             raise UsageError("nothing was sent, as you said")
+
+
+def _quick_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's; None, so Python's own, where it is not there: it has no wheel for some machines."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
