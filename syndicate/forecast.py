@@ -10,13 +10,14 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from syndicate import pacing
+from syndicate import pacing, single
 from syndicate.article import Article
 from syndicate.config import DigestSettings, EmailSettings, Settings
 from syndicate.edition import Filling
 from syndicate.pacing import Candidate, Choice, Pacing, Past
+from syndicate.press import is_each
 from syndicate.slots import last_slot, next_daily, next_slots
-from syndicate.store import editions, ledger, letters, pauses
+from syndicate.store import articles, editions, holding, ledger, letters, pauses
 from syndicate.worth import Aired
 
 
@@ -51,7 +52,8 @@ def forecast(
     if settings.email:
         rows += _paused(_under_way(connection, letters.CHANNEL), standing, letters.CHANNEL)
         for digest in settings.digests:
-            found = _digest(connection, settings.email, digest, settings.site.zone, now)
+            found = [*_waiting(connection, digest), *_singles(connection, settings, digest, now)]
+            found += _digest(connection, settings.email, digest, settings.site.zone, now)
             rows += _paused(found, standing, letters.CHANNEL, f"digest:{digest.name}")
     return rows
 
@@ -164,6 +166,32 @@ def _digest(
             continue
         covered |= {one.id for one in window}
         yield from _of_edition(digest.name, slot, window, found, least if few else 0)
+
+
+def _waiting(connection: Connection, digest: DigestSettings) -> Iterator[Row]:
+    """What stands in editions without letters: those that wait for approval, and approved ones."""
+    for one in holding.waiting(connection, digest.name):
+        for article in articles.many(connection, list(one.texts)):
+            yield Row(
+                article=article.id, title=article.title, channel=letters.CHANNEL, state=one.state,
+                planned_for=one.due_at or one.slot, reason=f"{one.slug}: {one.reason}",
+            )  # fmt: skip
+
+
+def _singles(connection: Connection, settings: Settings, digest: DigestSettings, now: datetime) -> Iterator[Row]:
+    """What is owed a letter of its own; what is too young for it yet is among them."""
+    if not is_each(digest) or settings.email is None:
+        return
+    for one in editions.singles(
+        connection, digest.name, settings.email.live, now, delay=timedelta(0), late_limit=digest.late_limit
+    ):
+        late = single.is_late(one, digest, now)
+        moment = max((one.entered or now) + settings.review.delay, now)
+        reason = single.too_late(digest) if late else "a letter of its own"
+        yield Row(
+            article=one.id, title=one.title, channel=letters.CHANNEL, state="expired" if late else "planned",
+            planned_for=None if late else moment, reason=f"{digest.name}: {reason}",
+        )  # fmt: skip
 
 
 def _of_edition(digest: str, slot: datetime, window: list[Article], found: Filling, least: int) -> Iterator[Row]:

@@ -154,6 +154,8 @@ def beyond_recall(traces: Traces) -> Iterator[str]:
         name = f"edition {one.edition}" if one.edition else f"delivery {one.id}"
         if out := people.get("sent", 0) + people.get("claimed", 0) + people.get("unknown", 0):
             yield f"email: {name} reached {out} people: letters cannot be called back"
+            if one.edition:
+                yield f"web: /editions/{one.edition} shows what they got, as it was sent"
         if one.edition and (due := people.get("due")):
             yield f"email: {name} holds it and goes to {due} more: `syndicate deliveries cancel {one.id}` stops it"
     yield "feeds: readers that have fetched it keep their copy"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from syndicate.config import Pace, Settings
+from syndicate.config import EmailSettings, Pace, Settings
 from syndicate.pacing import span
 from syndicate.pipeline import Report
 from syndicate.slots import next_daily, next_slots
@@ -51,6 +51,30 @@ def upcoming(settings: Settings, now: datetime) -> dict[str, str]:
     }
 
 
+def sending(*, edition: str, subject: str, people: int, email: EmailSettings, speed: float | None) -> str:
+    """What a person must know before letters leave: which, to how many, from whom, for how long, and that for good.
+
+    `speed`: letters a second of the last mailing, if that is known.
+    """
+    return (
+        f"edition {edition} · subject {subject!r} · {people:,} people · from {email.sender} · {lasting(people, email, speed)} ·"
+        " it cannot be recalled"
+    )
+
+
+def lasting(people: int, email: EmailSettings, speed: float | None) -> str:
+    """How long so many letters take."""
+    known = min((one for one in (email.smtp.rate, speed) if one), default=None)
+    if known is None:
+        return f"as fast as {email.smtp.host} takes them"
+    minutes = people / known / 60
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 90:
+        return f"about {minutes:.0f} {'minute' if round(minutes) == 1 else 'minutes'}"
+    return f"about {minutes / 60:.0f} hours"
+
+
 def _articles(count: int) -> str:
     return f"{count} {'article' if count == 1 else 'articles'}"
 
@@ -89,6 +113,9 @@ def _next(settings: Settings, now: datetime) -> str:
     zone = settings.site.zone
     for digest in settings.digests:
         slots = next_slots(digest.schedule, zone, now, 1)
+        if not slots:
+            parts.append(f"goes to the readers of {digest.name} as a letter of its own {after}")
+            continue
         when = f"{slots[0].astimezone(zone):%a %d %b %H:%M}" if slots else digest.schedule
         parts.append(f"stands in the next edition of {digest.name} ({when})")
     return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1] + "."

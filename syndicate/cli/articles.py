@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from syndicate.article import Article
     from syndicate.config import DigestSettings, Settings
+    from syndicate.store.database import Store
 
 NAMED = 20  # articles at most that are named one by one
 STATES = ("ready", "held", "scheduled", "draft", "rejected", "gone")
@@ -97,31 +99,40 @@ def forget(context: typer.Context, source: Annotated[str, typer.Argument(metavar
 
 def approve(
     context: typer.Context,
-    articles: Annotated[list[str] | None, typer.Argument(metavar="ARTICLE", help="Ids, slugs or paths.")] = None,
+    articles: Annotated[
+        list[str] | None, typer.Argument(metavar="ARTICLE", help="Ids, slugs or paths; or editions that wait.")
+    ] = None,
     rule: Annotated[
         str | None, typer.Option("--rule", metavar="CODE", help="All that this rule holds, like duplicate-title.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All that are held.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Into the feeds only: never announced.")] = False,
 ) -> None:
-    """Release held articles and their held deliveries.
+    """Release what is held: articles, deliveries, editions.
 
-    A person's word about an article stands for good, also after the file is edited. A post that waits for approval
-    is approved with the text as it is now: an edit holds it again.
+    A person's word about an article stands for good, also after the file is edited. A post or an edition that waits
+    for approval is approved with the text as it is now: an edit holds it again.
     """
     session: Session = context.obj
     if bool(articles) + bool(rule) + everything != 1:
-        raise UsageError("name articles, or --rule CODE, or --all")
+        raise UsageError("name articles or editions, or --rule CODE, or --all")
+    from syndicate.cli import approving
     from syndicate.store import articles as catalogue
     from syndicate.store import ledger
 
+    editions = approving.named(session, articles, rule, everything=everything, quiet=quiet)
     if articles:
-        ids = [session.read(catalogue.find, one).id for one in articles]
+        ids = [session.read(catalogue.find, one).id for one in articles if one not in editions]
     else:
         ids = session.read(catalogue.held_by, rule)
-        if everything:
+        if everything or rule == approving.RULE:
             ids = list(dict.fromkeys([*ids, *session.read(ledger.held_for_approval)]))
-    approved = _rule(session, ids, "approved", None, quiet=quiet)
+    told = approving.approve(session, editions) if editions else []
+    if editions and not ids:
+        if session.json:
+            session.document(told)
+        return
+    approved = _rule(session, ids, "approved", None, quiet=quiet, beside=told)
     if not ids:
         session.say(
             f"nothing is held{f' by {rule!r}' if rule else ''}: `syndicate articles --state held` lists what is"
@@ -149,8 +160,11 @@ def reject(
     session.say(f"rejected: {found.path}")
 
 
-def _rule(session: Session, ids: list[str], verdict: str, because: str | None, *, quiet: bool = False) -> list[Any]:
-    """Rule over articles; returns (id, path, hash) of each, as it was when that was written."""
+def _rule(
+    session: Session, ids: list[str], verdict: str, because: str | None, *, quiet: bool = False,
+    beside: Sequence[dict[str, Any]] = (),
+) -> list[Any]:  # fmt: skip
+    """Rule over articles; returns (id, path, hash) of each, as it was when that was written. `beside`: told with it."""
     from syndicate.desk import Desk
     from syndicate.publish import publish_if_changed
     from syndicate.store import articles
@@ -167,7 +181,8 @@ def _rule(session: Session, ids: list[str], verdict: str, because: str | None, *
     finally:
         store.close()
     if session.json:
-        session.document([{"id": one.id, "verdict": verdict, "path": one.path, "text": one.hash} for one in ruled])
+        told = [{"id": one.id, "verdict": verdict, "path": one.path, "text": one.hash} for one in ruled]
+        session.document([*beside, *told])
     return ruled
 
 
@@ -175,7 +190,9 @@ def preview(
     context: typer.Context,
     article: Annotated[str | None, typer.Argument(metavar="ARTICLE", help="Id, slug or path.")] = None,
     channel: Annotated[str | None, typer.Option("--channel", metavar="NAME", help="email, linkedin, ...")] = None,
-    digest: Annotated[str | None, typer.Option("--digest", metavar="NAME", help="The next edition of it.")] = None,
+    digest: Annotated[
+        str | None, typer.Option("--digest", metavar="NAME", help="The next edition of it, or one that waits.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", metavar="FILE", help="Write it there (.html, .txt, .json).")
     ] = None,
@@ -190,7 +207,7 @@ def preview(
     store = session.ledger()
     try:
         shown = (
-            previews.of_digest(session, store, _digest(session.settings, digest))
+            previews.of_digest(session, store, *_edition(session, store, digest))
             if digest
             else previews.of_article(session, store, article or "", channel or "")
         )
@@ -210,8 +227,13 @@ def preview(
         shown.open(session.settings.data)
 
 
-def _digest(settings: Settings, name: str) -> DigestSettings:
-    return digest_named(settings, name)
+def _edition(session: Session, store: Store, name: str) -> tuple[DigestSettings, str | None]:
+    """A digest by its name, or by the slug of an edition of it that waits."""
+    from syndicate.store import holding
+
+    for one in store.read_now(holding.waiting, None, name):
+        return digest_named(session.settings, one.digest), one.slug
+    return digest_named(session.settings, name), None
 
 
 def digest_named(settings: Settings, name: str) -> DigestSettings:

@@ -15,6 +15,8 @@ from syndicate.errors import UsageError
 if TYPE_CHECKING:
     from syndicate.channels.base import Channel, Shown
     from syndicate.config import DigestSettings
+    from syndicate.freeze import Window
+    from syndicate.press import Press
     from syndicate.store.database import Store
 
 
@@ -40,29 +42,39 @@ class Preview:
         webbrowser.open(page.as_uri())
 
 
-def of_digest(session: Session, store: Store, digest: DigestSettings) -> Preview:
-    """The edition that `digest NAME` would make now."""
+def of_digest(session: Session, store: Store, digest: DigestSettings, slug: str | None = None) -> Preview:
+    """The edition that waits (of that slug, or the first), else the one that `digest NAME` would make now.
+
+    Of a digest that mails each article by itself, the letter of the first.
+    """
+    from syndicate.press import render_edition
+    from syndicate.store import deliveries, holding
+
+    made = press_of(session)
+    for one in store.read_now(holding.waiting, digest.name, slug):
+        if frozen := store.read_now(deliveries.frozen, one.delivery)[1]:
+            return of_letter(frozen)
+    windows = by_hand(session, store, digest)
+    if not windows:
+        raise UsageError(f"{digest.name}: no ready article that is new to it")
+    return of_letter(render_edition(made, digest, windows[0].contents, session.clock.now())[1])
+
+
+def by_hand(session: Session, store: Store, digest: DigestSettings) -> list[Window]:
+    """What `digest NAME` would send now: one edition, or a letter for each article; none where nothing is new."""
+    from syndicate.freeze import windows_by_hand
+
+    return store.read_now(windows_by_hand, press_of(session), digest, session.clock.now())
+
+
+def press_of(session: Session) -> Press:
+    """What renders letters here. Raises UsageError."""
     from syndicate.app import press
-    from syndicate.freeze import render_edition, window_by_hand
 
     made = press(session.settings)
     if made is None:
         raise UsageError("there is no [email] in the configuration: a digest has no way to people")
-    now = session.clock.now()
-    window = store.read_now(window_by_hand, made, digest, now)
-    if not window.contents.cards:
-        raise UsageError(f"{digest.name}: {window.reason}")
-    _, payload = render_edition(made, digest, window.contents, now)
-    return _letter(payload)
-
-
-def has_articles(session: Session, store: Store, digest: DigestSettings) -> bool:
-    """Whether an edition made now would hold anything."""
-    from syndicate.app import press
-    from syndicate.freeze import window_by_hand
-
-    made = press(session.settings)
-    return made is not None and bool(store.read_now(window_by_hand, made, digest, session.clock.now()).contents.cards)
+    return made
 
 
 def of_article(session: Session, store: Store, reference: str, channel: str) -> Preview:
@@ -71,13 +83,10 @@ def of_article(session: Session, store: Store, reference: str, channel: str) -> 
 
     article = store.read_now(articles.find, reference)
     if channel == "email":
-        from syndicate.app import press
-        from syndicate.freeze import as_sent, render_letter
+        from syndicate.press import as_sent, render_letter
 
-        made = press(session.settings)
-        if made is None:
-            raise UsageError("there is no [email] in the configuration")
-        return _letter(render_letter(made, store.read_now(as_sent, made, article), session.clock.now()))
+        made = press_of(session)
+        return of_letter(render_letter(made, store.read_now(as_sent, made, article), session.clock.now()))
     if channel in session.settings.publics:
         from syndicate.deliver import announce
         from syndicate.store import checks
@@ -106,7 +115,8 @@ def _adapter(session: Session, channel: str) -> Channel:
     return publics.channel(channel, publics.Parts(settings=session.settings, fetcher=fetcher, clock=session.clock))
 
 
-def _letter(payload: Mapping[str, Any]) -> Preview:
+def of_letter(payload: Mapping[str, Any]) -> Preview:
+    """A frozen letter; its links lead nowhere."""
     from syndicate.letter import fill_marks
 
     links = {"unsubscribe_url": "#unsubscribe", "preferences_url": "#preferences"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,8 @@ from syndicate.errors import UsageError
 if TYPE_CHECKING:
     from syndicate.article import Article
     from syndicate.config import DigestSettings
-    from syndicate.freeze import Press
     from syndicate.pipeline import App
+    from syndicate.store.database import Store
 
 GOOD = ("sent", "rehearsed", "skipped", "planned", "held")
 
@@ -34,7 +34,7 @@ async def articles(
     async with open_app(session.settings, session.clock, "send") as app, stop_on_signals(app):
         await catch_up(app)
         chosen = await _find(app, references)
-        await _ask(session, app, chosen, channels, yes)
+        await _ask(session, app, chosen, channels, at, yes)
         ids: list[int] = []
         for article in chosen:
             for channel in channels:
@@ -58,7 +58,10 @@ async def _find(app: App, references: Sequence[str]) -> list[Article]:
     return chosen
 
 
-async def _ask(session: Session, app: App, chosen: Sequence[Article], channels: Sequence[str], yes: bool) -> None:
+async def _ask(
+    session: Session, app: App, chosen: Sequence[Article], channels: Sequence[str], at: datetime | None, yes: bool
+) -> None:
+    from syndicate.press import as_sent, render_letter
     from syndicate.store import subscribers
 
     live = session.settings.channels
@@ -67,9 +70,25 @@ async def _ask(session: Session, app: App, chosen: Sequence[Article], channels: 
         return
     lines = [f"{article.title} -> {', '.join(outside)}" for article in chosen]
     if "email" in outside:
-        people = await app.store.read(subscribers.audience, None, app.clock.now())
-        lines.append(f"email goes to {people} people and cannot be recalled")
+        assert app.press is not None
+        people = await app.store.read(subscribers.audience, None, at or app.clock.now())
+        shown = [await app.store.read(as_sent, app.press, article) for article in chosen]
+        payloads = [await asyncio.to_thread(render_letter, app.press, one, app.clock.now()) for one in shown]
+        lines += await _questions(app, payloads, people)
     session.confirm("\n".join(lines), yes=yes, mails_people="email" in outside)
+
+
+async def _questions(app: App, payloads: Sequence[Mapping[str, Any]], people: int) -> list[str]:
+    """What a person must know before these letters leave, a line each."""
+    from syndicate.store import letters
+    from syndicate.words import sending
+
+    assert app.press is not None
+    email, speed = app.press.email, await app.store.read(letters.last_speed)
+    return [
+        sending(edition=one["slug"], subject=one["subject"], people=people, email=email, speed=speed)
+        for one in payloads
+    ]
 
 
 async def _put(
@@ -137,7 +156,6 @@ def show(session: Session, references: Sequence[str], channels: Sequence[str]) -
     """--dry-run: articles, audience and text."""
     from syndicate.cli import previews
     from syndicate.store import articles as catalogue
-    from syndicate.store import subscribers
 
     store = session.ledger()
     try:
@@ -146,10 +164,13 @@ def show(session: Session, references: Sequence[str], channels: Sequence[str]) -
             article = store.read_now(catalogue.find, reference)
             for channel in channels:
                 shown = previews.of_article(session, store, article.id, channel)
-                people = store.read_now(subscribers.audience, None, session.clock.now()) if channel == "email" else None
-                documents.append({"article": article.id, "channel": channel, "people": people, **shown.document})
-                audience = f" to {people} people" if people is not None else ""
-                session.result(f"--- {channel}{audience}: {article.title}\n{shown.text}\n")
+                if channel != "email":
+                    documents.append({"article": article.id, "channel": channel, "people": None, **shown.document})
+                    session.result(f"--- {channel}: {article.title}\n{shown.text}\n")
+                    continue
+                told, line = _forecast(session, store, shown.document, None)
+                documents.append({"article": article.id, "channel": channel, **told, **shown.document})
+                session.result(f"--- email: {line}\n{shown.text}\n")
     finally:
         store.close()
     if session.json:
@@ -157,11 +178,26 @@ def show(session: Session, references: Sequence[str], channels: Sequence[str]) -
     session.say("Nothing was sent or stored.")
 
 
+def _forecast(
+    session: Session, store: Store, payload: Mapping[str, Any], digest: str | None
+) -> tuple[dict[str, Any], str]:
+    """To how many and for how long it would go: for --json, and as a line."""
+    from syndicate.store import letters, subscribers
+    from syndicate.words import lasting, sending
+
+    email = session.settings.email
+    assert email is not None
+    people = store.read_now(subscribers.audience, digest, session.clock.now())
+    speed = store.read_now(letters.last_speed)
+    line = sending(edition=payload["slug"], subject=payload["subject"], people=people, email=email, speed=speed)
+    return {"people": people, "sender": email.sender, "takes": lasting(people, email, speed)}, line
+
+
 async def test_articles(session: Session, references: Sequence[str], address: str) -> int:
     """One message an article to one address."""
     from syndicate.app import open_app
-    from syndicate.freeze import as_sent, render_letter
     from syndicate.pipeline import catch_up
+    from syndicate.press import as_sent, render_letter
     from syndicate.store import articles as catalogue
 
     async with open_app(session.settings, session.clock, "send") as app:
@@ -177,89 +213,107 @@ async def test_articles(session: Session, references: Sequence[str], address: st
 
 
 async def digest(session: Session, wanted: DigestSettings, *, yes: bool) -> int:
-    """Make an edition now and send it; returns the exit code when nothing is due any more."""
+    """Make an edition now and send it; returns the exit code when nothing is due any more.
+
+    What is frozen is what was rendered before the question, unless an article of it went meanwhile.
+    """
     from syndicate.app import open_app
     from syndicate.cli.progress import progress, stop_on_signals
-    from syndicate.freeze import freeze, window_by_hand
+    from syndicate.freeze import freeze_rendered, windows_by_hand
     from syndicate.pipeline import catch_up, send_now
-    from syndicate.store import subscribers
+    from syndicate.press import render_edition
+    from syndicate.store import editions
 
     async with open_app(session.settings, session.clock, "digest") as app, stop_on_signals(app):
         await catch_up(app)
         assert app.press is not None
-        earlier = await _unfinished(app, wanted)
+        press = app.press
+        ids = await app.store.read(editions.unfinished, wanted.name)  # what is put off is told, though nothing is new
         await send_now(app, [])  # what an earlier one left due
         now = app.clock.now()
-        window = await app.store.read(window_by_hand, app.press, wanted, now)
-        if not window.contents.cards:
-            session.say(f"{wanted.name}: nothing to send: {window.reason}")
-            return await _tell(session, app, earlier, None)
-        people = await app.store.read(subscribers.audience, wanted.name, now)
-        if app.press.live:
-            session.confirm(_question(app.press, window.contents, people), yes=yes, mails_people=people > 0)
-        delivery = await freeze(app.press, app.store, wanted, window, now, by_hand=True)
+        windows = await app.store.read(windows_by_hand, press, wanted, now)
+        if not windows:
+            session.say(f"{wanted.name}: nothing to send: no ready article that is new to it")
+            await _tell_waiting(session, app, wanted)
+            return await _tell(session, app, ids, None)
+        made = [await asyncio.to_thread(render_edition, press, wanted, window.contents, now) for window in windows]
+        if press.live:
+            await _ask_digest(session, app, wanted, [payload for _, payload in made], yes)
+        for window, (contents, payload) in zip(windows, made, strict=True):
+            moment = app.clock.now()
+            delivery = await app.store.write(freeze_rendered, press, contents, payload, window, moment, by_hand=True)
+            if delivery is None:
+                session.say(
+                    f"{contents.slug}: not sent: its articles went, or into another edition, since you were asked"
+                )
+            else:
+                ids.append(delivery)
         async with progress(session, app):
             await send_now(app, [])
-        return await _tell(session, app, [*earlier, *([delivery] if delivery is not None else [])], None)
+        return await _tell(session, app, ids, None)
 
 
-async def _unfinished(app: App, wanted: DigestSettings) -> list[int]:
-    """Editions of this digest with letters still to go: what is put off is told, though nothing is new."""
-    from syndicate.store import deliveries
+async def _ask_digest(
+    session: Session, app: App, wanted: DigestSettings, payloads: Sequence[Mapping[str, Any]], yes: bool
+) -> None:
+    from syndicate.store import subscribers
 
-    slug = re.compile(rf"{re.escape(wanted.name)}-\d{{4}}-\d\d-\d\d(-\d+)?")
-    rows = await app.store.read(deliveries.listing, "claimed", "email")
-    return [row["id"] for row in rows if row["kind"] == "edition" and slug.fullmatch(row["subject"])]
+    people = await app.store.read(subscribers.audience, wanted.name, app.clock.now())
+    lines = await _questions(app, payloads, people)
+    if len(lines) > 1:
+        lines.append(f"{len(lines)} letters to each of them")
+    session.confirm("\n".join(lines), yes=yes, mails_people=people > 0)
 
 
-def _question(press: Press, contents: Any, people: int) -> str:
-    rate = press.email.smtp.rate
-    length = f", about {people / rate / 60:.0f} minutes" if rate else ""
-    return (
-        f"{contents.slug}: {len(contents.cards)} cards, {len(contents.headlines)} headlines,"
-        f" led by {contents.cards[0].title!r}\nfrom {press.email.sender} to {people} people{length};"
-        " it cannot be recalled"
-    )
+async def _tell_waiting(session: Session, app: App, wanted: DigestSettings) -> None:
+    from syndicate.store import holding
+
+    for one in await app.store.read(holding.waiting, wanted.name):
+        if not one.is_approved:
+            session.say(f"{one.slug} waits: `syndicate approve {one.slug}`")
 
 
 def show_digest(session: Session, wanted: DigestSettings) -> None:
     """--dry-run: articles, audience and text."""
     from syndicate.cli import previews
-    from syndicate.store import subscribers
+    from syndicate.press import render_edition
 
     store = session.ledger()
     try:
-        if not previews.has_articles(session, store, wanted):
-            session.say(f"{wanted.name}: nothing to send")
-            if session.json:
-                session.document([])
-            return
-        people = store.read_now(subscribers.audience, wanted.name, session.clock.now())
-        shown = previews.of_digest(session, store, wanted)
+        press, now = previews.press_of(session), session.clock.now()
+        documents = []
+        for window in previews.by_hand(session, store, wanted):
+            shown = previews.of_letter(render_edition(press, wanted, window.contents, now)[1])
+            told, line = _forecast(session, store, shown.document, wanted.name)
+            documents.append({"digest": wanted.name, **told, **shown.document})
+            session.result(f"--- {line}\n{shown.text}")
     finally:
         store.close()
+    if not documents:
+        session.say(f"{wanted.name}: nothing to send")
     if session.json:
-        session.document({"digest": wanted.name, "people": people, **shown.document})
-    session.result(f"--- {wanted.name} to {people} people\n{shown.text}")
-    session.say("Nothing was sent or stored.")
+        session.document(documents[0] if len(documents) == 1 else documents)
+    if documents:
+        session.say("Nothing was sent or stored.")
 
 
 async def test_digest(session: Session, wanted: DigestSettings, address: str) -> int:
-    """The edition to one address; nothing is used up."""
+    """The edition to one address; nothing is used up. Of a digest that mails each article, the best one."""
     from syndicate.app import open_app
-    from syndicate.freeze import render_edition, window_by_hand
+    from syndicate.freeze import windows_by_hand
     from syndicate.pipeline import catch_up
+    from syndicate.press import render_edition
 
     async with open_app(session.settings, session.clock, "digest") as app:
         await catch_up(app)
         assert app.press is not None
-        window = await app.store.read(window_by_hand, app.press, wanted, app.clock.now())
-        if not window.contents.cards:
-            session.say(f"{wanted.name}: nothing to send: {window.reason}")
+        windows = await app.store.read(windows_by_hand, app.press, wanted, app.clock.now())
+        if not windows:
+            session.say(f"{wanted.name}: nothing to send: no ready article that is new to it")
             if session.json:
                 session.document([])
             return 0
-        _, payload = render_edition(app.press, wanted, window.contents, app.clock.now())
+        _, payload = render_edition(app.press, wanted, windows[0].contents, app.clock.now())
         return await _send_tests(session, app, [payload], address)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from itertools import islice, pairwise
 from typing import Any
 
 from syndicate.config.models import Settings
+from syndicate.config.schedule import cron
 from syndicate.config.values import host_of, is_example_domain, is_loopback_url, is_reserved_domain
 from syndicate.errors import Problem
 
@@ -15,9 +18,6 @@ _NOT_YET: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     # key, `*` for each entry of a list     when it promises what is not built       what to say
     ("feeds.hubs", bool, "telling WebSub hubs " + _LATER),
     ("feeds.adopt", bool, "keeping the ids of the present feed " + _LATER),
-    ("digests.*.schedule", lambda schedule: schedule.strip() == "each", "a letter for each article " + _LATER),
-    ("digests.*.approve", bool, "approval of editions " + _LATER),
-    ("digests.*.proof", bool, "a proof before the edition " + _LATER),
 )
 
 
@@ -26,7 +26,7 @@ def problems_at_start(settings: Settings) -> list[Problem]:
 
     Whether recipients could use the links is for the caller, who knows them: `is_loopback_url(web.public_url)`.
     """
-    return [*_live_mail(settings), *_alerts(settings), *_not_yet(settings)]
+    return [*_live_mail(settings), *_alerts(settings), *_digests(settings), *_not_yet(settings)]
 
 
 def _live_mail(settings: Settings) -> Iterator[Problem]:
@@ -46,6 +46,39 @@ def _alerts(settings: Settings) -> Iterator[Problem]:
         yield Problem(
             "alerts.email", "needs a mail server: add the table [email]; its letters stay in rehearsal until email.live"
         )
+
+
+def _digests(settings: Settings) -> Iterator[Problem]:
+    delay = settings.review.delay
+    for index, digest in enumerate(settings.digests):
+        if cron(digest.schedule) is None and digest.late_limit <= delay:
+            yield Problem(
+                f"digests.{index}.late_limit", "is over before review.delay is: no article would ever be mailed"
+            )
+        if not digest.proof:
+            continue
+        key, shortest = f"digests.{index}.proof", _shortest_gap(digest.schedule)
+        if shortest is None:
+            yield Problem(
+                key, "an article that is mailed as it comes has no slot to be shown before: use approve = true"
+            )
+        elif digest.proof >= shortest:
+            yield Problem(
+                key, "is as long as from one slot to the next, or longer: the one before would not be out yet"
+            )
+        if not settings.alerts.email:
+            yield Problem(key, "needs alerts.email: that is whom the proof is sent to")
+
+
+def _shortest_gap(schedule: str) -> timedelta | None:
+    """The shortest time between slots, by the wall clock; None where there are none."""
+    expression = cron(schedule)
+    if expression is None:
+        return None
+    from cronsim import CronSim
+
+    slots = list(islice(CronSim(expression, datetime(2024, 1, 1)), 100))  # noqa: DTZ001 - days of the wall calendar
+    return min((later - slot for slot, later in pairwise(slots)), default=timedelta.max)
 
 
 def _is_test_site(settings: Settings) -> bool:

@@ -772,15 +772,35 @@ def test_public_channels_are_known_by_name_and_key(folder):
     [
         ('[feeds]\nhubs = ["https://hub.test"]', "feeds.hubs"),
         ('[feeds]\nadopt = "https://a.test/feed"', "feeds.adopt"),
-        ('[[digests]]\nschedule = "each"', "digests.0.schedule"),
-        ("[[digests]]\napprove = true", "digests.0.approve"),
-        ('[[digests]]\nproof = "1h"', "digests.0.proof"),
     ],
 )
 def test_a_key_whose_feature_is_not_built_is_refused_at_start(folder, text, key):
     (problem,) = problems_at_start(settings(folder, LEAST + text))
     assert problem.key == key
     assert "later version" in problem.text
+
+
+@pytest.mark.parametrize(
+    ("digest", "told"),
+    [
+        ('proof = "1h"', ""),
+        ('schedule = "0 9 * * *"\nproof = "24h"', "is as long as from one slot to the next"),
+        ('schedule = "0 9,12 * * FRI"\nproof = "3h"', "is as long as from one slot to the next"),
+        ('schedule = "0 9 1 1 *"\nproof = "20d"', ""),
+        ('schedule = "each"\nproof = "1h"', "use approve = true"),
+        ('schedule = "each"\nlate_limit = "10m"', "review.delay"),
+        ('schedule = "each"\nlate_limit = "11m"\napprove = true', ""),
+    ],
+)
+def test_a_proof_needs_a_slot_to_come_before_and_a_letter_of_its_own_time_to_be_written(folder, digest, told):
+    text = f'{LEAST}\n[[digests]]\n{digest}\n[email]\n[alerts]\nemail = "me@site.test"'
+    found = problems_at_start(settings(folder, text))
+    assert [problem.key.startswith("digests.0.") and told in problem.text for problem in found] == [True] * bool(told)
+
+
+def test_a_proof_needs_somebody_who_is_shown_it(folder):
+    (problem,) = problems_at_start(settings(folder, f'{LEAST}\n[[digests]]\nproof = "1h"'))
+    assert (problem.key, "alerts.email" in problem.text) == ("digests.0.proof", True)
 
 
 @pytest.mark.parametrize(
