@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from syndicate.transports.verdicts import Trouble, judge, mail_trouble, unspeaka
 from syndicate.transports.wire import ANSWER_LIMIT, Reply, Wire, words
 
 AT_ONCE = 1 << 18  # octets of a message up to which its dot and the next commands are written with it
+
+# Of the addresses that can stand in a command those that need no thought; the others are looked at one by one.
+_PLAIN = re.compile(r"[A-Za-z0-9.+_=-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 
 _RSET, _MAIL, _RCPT, _DATA, _DOT, _VOID = "RSET", "MAIL", "RCPT", "DATA", "the final dot", "the dot of nobody's message"
 
@@ -62,9 +66,9 @@ class Terms:
     def mail(self, envelope: Envelope) -> str:
         """MAIL FROM with its parameters: RFC 1870, 6152, 6531 section 3.4."""
         size = f" SIZE={envelope.size}" if self.sizes else ""
-        body = "" if envelope.seven_bit else " BODY=8BITMIME"
-        if not envelope.recipient.isascii():
-            body = " BODY=8BITMIME SMTPUTF8"
+        if envelope.seven_bit and envelope.recipient.isascii():
+            return f"MAIL FROM:<{envelope.sender}>{size}\r\n"
+        body = " BODY=8BITMIME" if envelope.recipient.isascii() else " BODY=8BITMIME SMTPUTF8"
         return f"MAIL FROM:<{envelope.sender}>{size}{body}\r\n"
 
     def refuse(self, envelope: Envelope) -> Verdict | None:
@@ -103,6 +107,8 @@ class Dialogue:
         self._wire, self._terms, self._limits = wire, terms, limits
         self._hear, self._may = hear, may
         self._letters: Iterator[Envelope] = iter(group)
+        self._sender: str | None = None  # one that was found good
+        self._most = terms.largest or math.inf
         self._aside: list[Verdict] = []  # on letters that were not even begun: heard in their turn
         self._current: Envelope | None = None  # whose MAIL, RCPT, DATA are being said
         self._known = False  # whether its MAIL was accepted: from there on answers are about the person
@@ -182,11 +188,15 @@ class Dialogue:
     def _draw(self) -> Envelope | None:
         """The next letter that can be asked for; the verdicts on those before it are set aside."""
         for envelope in self._letters:
+            known = envelope.sender is self._sender and envelope.seven_bit and envelope.size <= self._most
+            if known and _PLAIN.fullmatch(envelope.recipient):  # nearly all, so that this has to be quick
+                return envelope
             try:
                 verdict = unspeakable(envelope) or self._terms.refuse(envelope)
             except Trouble as trouble:
                 verdict, self._letters = trouble.verdict(envelope.letter), iter(())
             if verdict is None:
+                self._sender = envelope.sender
                 return envelope
             self._aside.append(verdict)
         return None
@@ -222,7 +232,7 @@ class Dialogue:
         """The server waits for the message: say it, and what comes after it."""
         self._current, self._ended, self.dirty = None, envelope, False
         self._expected.append(_DOT)
-        pieces = list(envelope.pieces)
+        pieces = [*envelope.pieces]
         ended = pieces[-1].endswith(b"\r\n") if pieces and pieces[-1] else b"".join(pieces).endswith(b"\r\n")
         tail = b".\r\n" if ended else b"\r\n.\r\n"
         if self._terms.pipelining and (following := self._draw()):
@@ -340,18 +350,19 @@ class Dialogue:
     def _tell(self, verdict: Verdict) -> bool:
         """Whether it goes on."""
         self._served = True
-        self._note(verdict)
-        return self._tell_aside()
-
-    def _tell_aside(self) -> bool:
-        while self.goes_on and self._aside:
-            self._note(self._aside.pop(0))
-        return self.goes_on
-
-    def _note(self, verdict: Verdict) -> None:
         self.judged += 1
         if not self._hear(verdict) or verdict.fate is Fate.CHANNEL:
             self.goes_on = False
+        elif self._aside:
+            self._tell_aside()
+        return self.goes_on
+
+    def _tell_aside(self) -> bool:
+        while self.goes_on and self._aside:
+            verdict = self._aside.pop(0)
+            self.judged += 1
+            self.goes_on = self._hear(verdict) and verdict.fate is not Fate.CHANNEL
+        return self.goes_on
 
     def _stop(self, reason: str, *, goes_on: bool = False) -> None:
         """Here, with this connection."""

@@ -183,7 +183,8 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._rest:
             data = self._rest + data
-        *lines, self._rest = data.split(b"\n")
+        lines = data.split(b"\n")
+        self._rest = lines.pop()
         listener = self._listener
         whole = _WHOLE if len(data) <= LINE_LIMIT else {}
         try:
