@@ -30,7 +30,8 @@ _ONCE = (
     "list-id", "list-unsubscribe", "list-unsubscribe-post", "list-archive", "feedback-id",
 )  # fmt: skip
 _NEEDED = ("From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "List-Id", "List-Unsubscribe", "Feedback-ID")
-_NEVER = {"script", "form", "iframe", "object", "embed", "input", "video", "audio"}
+_NEVER = {"script", "form", "iframe", "object", "embed"}
+_HARDLY = {"input", "button", "select", "textarea", "video", "audio", "svg", "canvas"}  # shown by few programs
 _TOKEN = "A" * 26  # as long as a token is
 
 
@@ -144,6 +145,8 @@ class _Markup(HTMLParser):
             self.remarks.append(
                 _fail("element", f"<{tag}> has no place in a letter: mail programs drop it or the mail")
             )
+        if tag in _HARDLY:
+            self.remarks.append(_warn("element", f"<{tag}> is shown by few mail programs: say it in words"))
         if tag == "a":
             self._links.append(_Link(told.get("href", "")))
         elif tag == "img":
@@ -190,7 +193,7 @@ class _Markup(HTMLParser):
             self.remarks.append(_fail("link", f"a link holds template marks: {shown}"))
         elif not re.match(r"(?i)https?://[^/\s]|mailto:\S+@", link.href):
             self.remarks.append(_fail("link", f"a link leads nowhere outside of a web page: {shown or 'it is empty'}"))
-        elif link.href not in self.own and _is_private(host_of(link.href)):
+        elif link.href not in self.own and link.href[:4].lower() == "http" and _is_private(host_of(link.href)):
             self.remarks.append(_warn("link-private", f"a link leads to a machine that readers cannot reach: {shown}"))
         if not link.words.strip():
             self.remarks.append(_warn("link-silent", f"a link has no words: {shown}"))

@@ -41,6 +41,13 @@ def test_nothing_is_said_about_a_letter_that_is_right() -> None:
     assert lint(payload(), SITE, postal_address=ADDRESS) == []
 
 
+@pytest.mark.parametrize(
+    "markup", ["<a href='mailto:ed@example-press.org'>Write</a>", "<a href='HTTPS://A.EXAMPLE/'>A</a>"]
+)
+def test_a_link_that_leads_somewhere_is_fine(markup: str) -> None:
+    assert codes(payload(**put(markup))) == []
+
+
 def put(markup: str) -> dict[str, str]:
     return {"html": HTML.replace("</div>", f"{markup}</div>")}
 
@@ -61,6 +68,7 @@ def put(markup: str) -> dict[str, str]:
         (put("<script>1</script>"), "element", "fail"),
         (put("<form action='https://a.example/'></form>"), "element", "fail"),
         (put("<p onclick='x()'>a</p>"), "element", "fail"),
+        (put("<input type='checkbox' disabled>"), "element", "warn"),
         (put("<link rel='stylesheet' href='https://fonts.example/x.css'>"), "third-party", "warn"),
         (put("<style>@import 'https://fonts.example/x.css';</style>"), "third-party", "warn"),
         (put("<style>" + "p { margin: 0 }\n" * 600 + "</style>"), "style", "warn"),
