@@ -13,11 +13,10 @@ from dataclasses import dataclass, field, replace
 from syndicate.clock import Clock
 from syndicate.errors import StoreError
 from syndicate.logs import get
-from syndicate.post import Imprint, Post
+from syndicate.post import KEPT, Imprint, Post
 from syndicate.store import groups, letters
 from syndicate.store.database import Store
 from syndicate.store.groups import Done, Group, Waiting
-from syndicate.store.letters import Mailing
 from syndicate.store.owners import Owner
 
 LOOK_EVERY = 1.0  # seconds between looks for mailings that came meanwhile
@@ -27,13 +26,25 @@ LINGER = 0.01  # seconds at most that the first waits for all others, so that on
 log = get(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A group for one connection; nobody in it: nothing is due."""
+
+    group: Group
+    imprint: Imprint | None = None
+    since: float = 0.0  # a moment before the claim: the lease must stand unbroken from it on
+
+
+_NOTHING = Served(Group())
+
+
 @dataclass(slots=True, eq=False)
 class _Turn:
     """What one connection tells and asks for."""
 
     done: Done | None
     want: int
-    group: Group | None = None
+    served: Served | None = None
     error: BaseException | None = None
 
 
@@ -46,7 +57,6 @@ class Exchange:
     owner: Owner
     clock: Clock
     stop: asyncio.Event
-    since: float = 0.0  # a moment before the latest claim: the lease must stand unbroken from it on
     broken: bool = False  # something went wrong: nothing more is begun
     failed: BaseException | None = None  # why the ledger could not be told
     busy: int = 0  # connections at work
@@ -64,21 +74,17 @@ class Exchange:
         """What may go now, up to so many letters; their mailings are made ready."""
         self._looked = self.clock.monotonic()
         waiting = await self.store.read(groups.waiting, self.clock.now(), self.post.transport.live, most)
-        for delivery, frozen_at in waiting.mailings:
-            known = self._imprints.get(delivery)
-            if known is None or known.mailing.frozen_at != frozen_at:
-                made = self.post.imprints.get((delivery, frozen_at)) or await self._made(delivery)
-                if made:
-                    self._imprints[delivery] = self.post.keep(made)
+        made = {}
+        for delivery, frozen_at in waiting.mailings[:KEPT]:
+            known = self.post.imprints.get((delivery, frozen_at)) or await self._made(delivery)
+            if known:
+                made[delivery] = self.post.keep(known)
+        self._imprints = {one: made.pop(one) for one in self._imprints if one in made} | made
         return waiting
 
     async def _made(self, delivery: int) -> Imprint | None:
         mailing = await self.store.read(groups.opened, delivery)
         return await asyncio.to_thread(Imprint, self.post, mailing) if mailing else None
-
-    def imprint(self, mailing: Mailing) -> Imprint:
-        """What a claimed mailing's letters share."""
-        return self._imprints[mailing.delivery]
 
     def yields(self) -> bool:
         """A server wants fewer connections: one gives way, and half as many are opened from here on; not the last."""
@@ -102,26 +108,30 @@ class Exchange:
                 self.paused = await self.store.read(groups.paused_of, mailings, self.clock.now())
                 if self.clock.monotonic() - self._looked >= LOOK_EVERY:
                     await self.look(1)
-            except StoreError as error:  # whoever claims next hears of it
+            except Exception as error:  # whoever claims next hears of it
                 log.warning("pauses not seen", error=str(error))
 
     # --- telling and claiming ---
 
-    async def next(self, done: Done | None, want: int, *, alone: bool = False) -> Group:
+    async def next(self, done: Done | None, want: int, *, alone: bool = False) -> Served:
         """Tell what became of the last group and claim the next, of at most so many letters (rule 17). Raises
         StoreError: whether it was told is not known, and nothing is claimed.
         """
         turn = _Turn(done if done else None, want)
         self._queue.append(turn)
         self._see()
-        async with self._speaking:
-            if turn.group is None and turn.error is None:  # nobody spoke for it
-                await self._gather()
-                await self._speak(alone)
+        try:
+            async with self._speaking:
+                if turn in self._queue:  # nobody spoke for it
+                    await self._gather()
+                    await self._speak(alone)
+        finally:
+            if turn in self._queue:
+                self._queue.remove(turn)
         if turn.error is not None:
             raise turn.error
-        assert turn.group is not None
-        return turn.group
+        assert turn.served is not None
+        return turn.served
 
     def leave(self) -> None:
         """One connection is at its end."""
@@ -143,23 +153,22 @@ class Exchange:
     async def _speak(self, alone: bool) -> None:
         turns, self._queue = self._queue, []
         told = [turn.done for turn in turns if turn.done]
-        found: Sequence[Group] = [Group()] * len(turns)
+        found: Sequence[Served] = [_NOTHING] * len(turns)
         try:
             if self.failed is None and (told or any(turn.want for turn in turns)):
                 found = await self._asked(told, [turn.want for turn in turns], alone)
         except BaseException as error:
             self.broken, self.failed = True, error
-        for turn, group in zip(turns, found, strict=True):
-            turn.group, turn.error = group, self.failed
+        for turn, served in zip(turns, found, strict=True):
+            turn.served, turn.error = served, self.failed
 
-    async def _asked(self, told: Sequence[Done], wanted: list[int], alone: bool) -> Sequence[Group]:
+    async def _asked(self, told: Sequence[Done], wanted: list[int], alone: bool) -> Sequence[Served]:
         if self.broken or self.stop.is_set() or not self.owner.stands():
             wanted = [0] * len(wanted)
-        self.since = self.clock.monotonic()
-        mailings = [one.mailing for one in self._imprints.values()]
+        since, imprints, now = self.clock.monotonic(), dict(self._imprints), self.clock.now()
         try:
             found = await self.store.begin(
-                self.clock.now(), groups.exchange, self.owner.id, told, wanted, mailings, self.clock.now(),
+                now, groups.exchange, self.owner.id, told, wanted, [one.mailing for one in imprints.values()], now,
                 self.post.secret, alone=alone,
             )  # fmt: skip
         except StoreError:
@@ -170,10 +179,12 @@ class Exchange:
             log.warning("letters are settled one by one", error=f"{type(error).__name__}: {error}"[:300])
             for done in told:
                 await settle_singly(self.post, self.store, self.owner, self.clock, done)
-            return [Group()] * len(wanted)
-        for served in {group.mailing.delivery for group in found if group.mailing}:  # the others come first next time
-            self._imprints[served] = self._imprints.pop(served)
-        return found
+            return [_NOTHING] * len(wanted)
+        served = {group.mailing.delivery for group in found if group.mailing}  # the others come first next time
+        self._imprints = dict(sorted(self._imprints.items(), key=lambda item: item[0] in served))
+        return [
+            Served(group, imprints[group.mailing.delivery], since) if group.mailing else _NOTHING for group in found
+        ]
 
 
 async def square_up(post: Post, store: Store, owner: Owner, clock: Clock) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syndicate.delivery import RetryPolicy
@@ -14,7 +14,7 @@ from syndicate.store.groups import Done, Recipient
 from syndicate.store.letters import Mailing
 from syndicate.transports.base import Envelope, Transport
 
-KEPT = 8  # mailings whose stencils are kept for when their next letters are due
+KEPT = 16  # mailings that go out side by side; what their letters share is kept for when the next are due
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,8 +54,10 @@ class Post:
         return most if self.lines is None else min(most, self.lines)
 
     def keep(self, imprint: Imprint) -> Imprint:
-        """Remember it; the one that was kept longest is let go."""
-        self.imprints[imprint.mailing.delivery, imprint.mailing.frozen_at] = imprint
+        """Remember it; the one that was not asked for longest is let go."""
+        key = imprint.mailing.delivery, imprint.mailing.frozen_at
+        self.imprints.pop(key, None)
+        self.imprints[key] = imprint
         while len(self.imprints) > KEPT:
             del self.imprints[next(iter(self.imprints))]
         return imprint
@@ -66,7 +68,7 @@ class Imprint:
 
     def __init__(self, post: Post, mailing: Mailing) -> None:
         """Raise ValueError when the frozen letter cannot be addressed or signed; all of it is tried here, once."""
-        self.mailing = mailing
+        self.mailing = replace(mailing, payload={})  # it is in the stencil now
         self._stencil = Stencil(mailing.payload, post.public_url)
         self._seal = Seal(post.dkim, self._stencil) if post.dkim else None
         self._edition: str = mailing.payload["slug"]

@@ -12,7 +12,7 @@ from syndicate.clock import Chance
 from syndicate.crashpoint import crashpoint
 from syndicate.delivery import LetterSettlement, LetterState
 from syndicate.errors import SyndicateError
-from syndicate.exchange import Exchange
+from syndicate.exchange import Exchange, Served
 from syndicate.letterfate import channel_trouble, discreet, give_back, settle_letter
 from syndicate.logs import get
 from syndicate.post import Imprint, Post
@@ -53,9 +53,9 @@ class Pump:
         """Raises StoreError, and what nobody foresaw: what is known is owed to the ledger then, the rest due again."""
         try:
             async with self.post.transport.connect() as line:
-                while (group := await self._next(self._want())).people:
-                    await self._send(line, group)
-                    if group.probe:  # it tells; the others follow with all connections
+                while (served := await self._next(self._want())).imprint:
+                    await self._send(line, served.group, served.imprint, served.since)
+                    if served.group.probe:  # it tells; the others follow with all connections
                         self.probed = self._done is not None and self._done.trouble is None
                         break
             await self._next(0)
@@ -69,19 +69,17 @@ class Pump:
     def _want(self) -> int:
         return 0 if self._yielded else 1 if self.alone else self.size
 
-    async def _next(self, want: int) -> Group:
-        group = await self.exchange.next(self._done, want, alone=self.alone)
+    async def _next(self, want: int) -> Served:
+        served = await self.exchange.next(self._done, want, alone=self.alone)
         self._done = None
-        return group
+        return served
 
-    async def _send(self, line: Connection, group: Group) -> None:
-        clock, since = self.exchange.clock, self.exchange.since
+    async def _send(self, line: Connection, group: Group, imprint: Imprint, since: float) -> None:
+        clock = self.exchange.clock
         begun = clock.monotonic()
-        assert group.mailing
-        self._done = Done(group.mailing)
+        self._done = Done(imprint.mailing)
         self._open = {to.letter: to for to in group.people}
         crashpoint("claim.done")
-        imprint = self.exchange.imprint(group.mailing)
         envelopes = self._envelopes(imprint, group.people)
         if imprint.signs and envelopes:
             await asyncio.to_thread(imprint.sign, envelopes)
