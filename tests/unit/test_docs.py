@@ -19,7 +19,7 @@ from syndicate.config.models import Settings
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENTS = ["README.md", "CHANGELOG.md", "docs/operating.md", "docs/front-matter.md", "docs/growing.md"]
-DOCUMENTS += ["docs/linkedin.md", "docs/channels.md", "docs/letters.md"]
+DOCUMENTS += ["docs/linkedin.md", "docs/channels.md", "docs/letters.md", "docs/subscribing.md"]
 LISTS = ("sources", "digests", "webhooks")
 REQUIRED = {"site.title": "Harbour", "site.url": "https://harbour.example"}
 REQUIRED |= {"webhooks.name": "hook", "webhooks.url": "https://hooks.example/articles"}
