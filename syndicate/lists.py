@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -225,6 +226,7 @@ def _words(text: str) -> list[str]:
     return text.replace(",", " ").split()
 
 
+@lru_cache(1000)  # of a million people most have the same ones
 def _tags(text: str) -> tuple[str, ...]:
     tags = (clean_name(part.strip("\"[]{} '")) for part in re.split(r"[,;|]", text))
     return tuple(dict.fromkeys(tag for tag in tags if tag))

@@ -133,7 +133,9 @@ def utf16_len(text: str) -> int:
 
 def one_line(text: str) -> str:
     """One line of what can be printed, its blanks made single: for a name or words that a stranger chose."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())
 
 
 def cut(text: str, limit: int) -> str:

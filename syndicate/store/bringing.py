@@ -55,10 +55,11 @@ def bring(connection: Connection, newcomers: Sequence[Newcomer], *, secret: byte
     # Asked when they stand in the table: who leaves or is erased meanwhile is seen now, or sees them himself.
     kept_out = _kept_out(connection, hashes.values())
     outcomes: Counter[str] = Counter()
-    suppressed = {key for key in ids if new[key].state in _STAYS and hashes[key] in kept_out}
+    stay = {key for key in ids if new[key].state in _STAYS}
+    suppressed = {key for key in stay if hashes[key] in kept_out}
     _drop(connection, [ids[key] for key in suppressed])
-    _subscribe(connection, [(ids[key], new[key].digests) for key in ids if key not in suppressed])
-    _keep_out(connection, {hashes[key]: new[key].state for key in ids if new[key].state not in _STAYS}, now)
+    _subscribe(connection, [(ids[key], new[key].digests) for key in stay - suppressed])
+    _keep_out(connection, {hashes[key]: new[key].state for key in ids.keys() - stay}, now)
     outcomes["suppressed"] += len(suppressed)
     outcomes.update(_word(new[key].state) for key in ids if key not in suppressed)
     chosen = _chosen(connection, [row.id for row in there.values()])
@@ -151,11 +152,13 @@ def _put(connection: Connection, new: Sequence[Newcomer], now: datetime) -> dict
         return {}
     new = sorted(new, key=lambda one: one.address.key)
     numbers = people.numbers(connection, len(new))
+    said = {id(one.consent): one.consent for one in new}  # most agreed to the same
+    consents = {number: json.dumps(dict(consent), ensure_ascii=False) for number, consent in said.items()}
     rows = [
         {
             "id": number, "address_key": one.address.key, "email": one.address.email, "domain": one.address.domain,
             "name": one.name, "tags": one.tags, "state": one.state.value, "since": now,
-            "consent": json.dumps(dict(one.consent), ensure_ascii=False), "paused_until": one.paused_until,
+            "consent": consents[id(one.consent)], "paused_until": one.paused_until,
             "reason": None if one.state is State.ACTIVE else f"{one.state}: so imported",
         }
         for number, one in zip(numbers, new, strict=True)
