@@ -61,7 +61,7 @@ def test_a_used_up_day_waits_for_midnight_and_is_no_problem(newsroom: Make) -> N
 
 
 def test_how_far_an_edition_is_and_when_it_will_be_done_is_told_while_it_goes(newsroom: Make) -> None:
-    with MailServer(delay=0.05) as server:
+    with MailServer(delay=0.25) as server:
         site = newsroom(email=make.email(server.port), **FIRST, **WEEKLY)
         site.run("subscribers", "add", *make.people(60), now=FRIDAY)
         site.write(1)
