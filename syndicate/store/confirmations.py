@@ -238,8 +238,9 @@ def confirm(connection: Connection, confirmation: int, told: Mapping[str, Any], 
         return step
     connection.execute(delete(suppressions).where(suppressions.c.address_hash == row.address_hash))
     values: dict[str, Any] = {"consent": json.dumps({**json.loads(row.consent), "confirmed": told}, ensure_ascii=False)}
+    values["paused_until"] = None  # who asks for more does not want to rest
     if person.state != State.ACTIVE:
-        values |= {"state": State.ACTIVE.value, "since": now, "reason": None, "paused_until": None}
+        values |= {"state": State.ACTIVE.value, "since": now, "reason": None}
     connection.execute(update(subscribers).where(subscribers.c.id == person.id).values(values))
     digests = json.loads(row.digests)
     for digest in digests:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from syndicate.prose import one_line
 from syndicate.store.confirmations import Step
 from syndicate.subscriber import Address, parse_address
 from syndicate.web import form, peer
@@ -25,6 +26,7 @@ QUICKEST, OLDEST = timedelta(seconds=2), timedelta(days=1)  # a person takes tha
 TRAP = "homepage"  # a field that people do not see, and programs fill in
 ROLES = frozenset(("abuse", "postmaster", "mailer-daemon", "noreply", "no-reply"))  # who asks for them is no reader
 RETRY = "3600"  # seconds
+KEPT_NOWHERE = {"cache-control": "no-store"}  # it holds an address
 
 
 def routes(office: Office, stage: Stage) -> Sequence[Place]:
@@ -61,29 +63,33 @@ class _Signup:
             return self._form(signup, Form(), notice="We could not read that. Please fill it in once more.", status=400)
         if sent.one(TRAP):
             return self._asked(signup, sent.one("email"))
+        came = self._came(request, sent)
         address, wrong = _address(sent)
         digests = _chosen(sent, signup)
         if address is None or not digests:
-            return self._form(signup, sent, wrong=wrong, none_chosen=not digests, status=422)
+            return self._form(signup, sent, came=came, wrong=wrong, none_chosen=not digests, status=422)
         if not self._is_fresh(sent.one("stamp"), signup):
-            return self._form(signup, sent, notice="One more press, so that we know it is you.")
-        return await self._ask(request, signup, address, digests)
+            return self._form(signup, sent, came=came, notice="One more press, so that we know it is you.")
+        return await self._ask(request, signup, address, digests, came)
 
-    async def _ask(self, request: Request, signup: Signup, address: Address, digests: Sequence[str]) -> Response:
+    async def _ask(
+        self, request: Request, signup: Signup, address: Address, digests: Sequence[str], came: str
+    ) -> Response:
         if address.key.partition("@")[0] not in ROLES:
-            told = {"from": _from(request, self._stage.public_url), "ip": peer.address(request), "shown": self._promise}
+            told = {"from": self._stood(came), "ip": peer.address(request), "shown": self._promise}
             if not await signup.ask(address, digests, told, peer.network(request)):
                 return self._stage.page("later.html", status=429, headers={"retry-after": RETRY})
         return self._asked(signup, address.email)
 
     def _asked(self, signup: Signup, email: str) -> Response:
-        return self._stage.page("asked.html", email=email[:254], rehearsal=signup.is_rehearsal)
+        return self._stage.page("asked.html", email=email[:254], rehearsal=signup.is_rehearsal, headers=KEPT_NOWHERE)
 
     def _form(
         self,
         signup: Signup,
         sent: Form,
         *,
+        came: str = "",
         wrong: str = "",
         none_chosen: bool = False,
         notice: str = "",
@@ -93,13 +99,22 @@ class _Signup:
         return self._stage.page(
             "subscribe.html", status=status, offers=signup.offers, email=sent.one("email")[:254], wrong=wrong,
             chosen=sent.all("digest"), none_chosen=none_chosen, notice=notice, promise=self._promise, stamp=stamp,
-            trap=TRAP,
+            trap=TRAP, came=came, headers=KEPT_NOWHERE,
         )  # fmt: skip
 
     def _is_fresh(self, stamp: str, signup: Signup) -> bool:
         made = self._office.signer.read("form", stamp)
         age = timedelta(seconds=signup.now().timestamp() - made) if made is not None else timedelta(0)
         return QUICKEST <= age <= OLDEST
+
+    def _came(self, request: Request, sent: Form) -> str:
+        """The owner's own site, where the form was pasted; "" for our page. Kept on the way through ours."""
+        origin = request.headers.get("origin", "null")
+        ours = origin == "null" or f"{self._stage.public_url}/".startswith(f"{origin}/")
+        return one_line(sent.one("came") if ours else origin)[:100]
+
+    def _stood(self, came: str) -> str:
+        return f"a form at {came}" if came else f"{self._stage.public_url}/subscribe"
 
     def _open(self) -> Signup:
         if self._office.signup is None:
@@ -148,10 +163,3 @@ def _chosen(sent: Form, signup: Signup) -> list[str]:
     """The digests chosen; where there is one only, nobody is asked."""
     names = [offer.name for offer in signup.offers]
     return names if len(names) == 1 else [name for name in names if name in sent.all("digest")]
-
-
-def _from(request: Request, public_url: str) -> str:
-    """Where the form stood: ours, or the owner's own page."""
-    origin = request.headers.get("origin", "")
-    ours = public_url.startswith(origin) or origin == "null"
-    return f"{public_url}/subscribe" if ours else f"a form at {origin[:200]}"

@@ -112,7 +112,9 @@ def test_an_active_person_is_mailed_only_for_what_is_new(store: Store) -> None:
     assert ask(store, NOON + SOON) == "known"
     assert ask(store, NOON + SOON, ["weekly", "daily"]) == "asked"
     assert person(store)["digests"] == ["weekly"]  # type: ignore[index]
+    store.write_now(subscribers.choose, person(store)["id"], ["weekly"], NOON + APART, NOON)  # type: ignore[index]
     assert confirm(store) is Step.CONFIRMED
+    assert person(store)["paused_until"] is None  # type: ignore[index]
     assert person(store)["digests"] == ["daily", "weekly"]  # type: ignore[index]
 
 

@@ -182,10 +182,19 @@ async def test_a_form_that_was_not_filled_in_here_just_now_needs_one_more_press(
     assert [email for email, *_ in signup.asked] == [ANN]
 
 
-async def test_where_a_pasted_form_stood_is_kept(client: httpx.AsyncClient, signup: SmallSignup) -> None:
-    data = await filled_in(client, signup)
-    await client.post("/subscribe", data=data, headers={"origin": "https://harbour.example"})
-    assert signup.asked[0][2]["from"] == "a form at https://harbour.example"
+async def test_where_a_pasted_form_stood_is_kept_on_the_way_through_ours(
+    client: httpx.AsyncClient, signup: SmallSignup
+) -> None:
+    pasted = {"email": ANN, "digest": "each"}
+    page = (await client.post("/subscribe", data=pasted, headers={"origin": "https://harbour.example"})).text
+    assert 'name="came" value="https://harbour.example"' in page
+    signup.wait()
+    again = pasted | {"stamp": stamp_of(page), "came": "https://harbour.example\r\n" + "x" * 200}
+    answer = await client.post("/subscribe", data=again, headers={"origin": "null"})
+    assert answer.headers["cache-control"] == "no-store"
+    (kept,) = [told["from"] for _, _, told, _ in signup.asked]
+    assert kept.startswith("a form at https://harbour.example x")
+    assert len(kept) < 120
 
 
 async def test_when_too_many_ask_it_is_said_and_nothing_kept(client: httpx.AsyncClient, signup: SmallSignup) -> None:
