@@ -10,8 +10,9 @@ from pathlib import Path
 from syndicate.config import FeedSettings, Site, WebSettings
 from syndicate.signer import Signer
 from syndicate.store.confirmations import Step
+from syndicate.store.past import Issue
 from syndicate.subscriber import Address
-from syndicate.web.office import Choices, Link, Offer, Told
+from syndicate.web.office import Choices, Coming, Link, Offer, Told
 
 
 @dataclass
@@ -65,6 +66,33 @@ class SmallSignup:
 
 
 @dataclass
+class SmallArchive:
+    """Fulfils `syndicate.web.office.Archive`."""
+
+    issues: list[Issue] = field(default_factory=list)  # the newest first
+    texts: dict[str, str] = field(default_factory=dict)
+    coming: dict[int, Coming] = field(default_factory=dict)
+    stopped: list[int] = field(default_factory=list)
+
+    async def editions(self, before: str | None, limit: int) -> Sequence[Issue]:
+        slugs = [one.slug for one in self.issues]
+        if before is not None and before not in slugs:
+            return []
+        first = 0 if before is None else slugs.index(before) + 1
+        return self.issues[first : first + limit]
+
+    async def edition(self, slug: str) -> str | None:
+        return self.texts.get(slug)
+
+    async def proof(self, number: int) -> Coming | None:
+        return self.coming.get(number)
+
+    async def stop(self, number: int) -> bool:
+        self.stopped.append(number)
+        return True
+
+
+@dataclass
 class SmallOffice:
     """Fulfils `syndicate.web.office.Office`."""
 
@@ -79,6 +107,7 @@ class SmallOffice:
     templates: Path | None = None
     signer: Signer = field(default_factory=lambda: Signer(b"a secret of the tests, long enough"))
     signup: SmallSignup | None = field(default_factory=SmallSignup)
+    archive: SmallArchive = field(default_factory=SmallArchive)
     people: set[int] = field(default_factory=lambda: {7})
     healthy: bool = True
     working: bool = True
