@@ -22,7 +22,7 @@ class Smtp:
     """A server that takes our mail; `rate` is kept over all its connections together.
 
     While one line is held open, connections of lines that were closed meanwhile are kept for those opened next: one
-    login serves many groups and editions.
+    login serves many groups and editions. Not those of lines that were told to stop: a server may want fewer of us.
     """
 
     live = True
@@ -46,11 +46,12 @@ class Smtp:
             yield line
         finally:
             self._held -= 1
+            left: list[Session] = []
             if session := line.release():
-                self._idle.append(session)
+                (left if line.stopped else self._idle).append(session)
             if not self._held:
-                idle, self._idle = self._idle, []
-                await asyncio.gather(*(session.quit() for session in idle))
+                left, self._idle = left + self._idle, []
+            await asyncio.gather(*(session.quit() for session in left))
 
     async def session(self) -> Session:
         """One that nobody uses, else a new one. Raise Trouble."""
@@ -86,6 +87,7 @@ class Line:
     """One conversation at a time, reopened where that costs nobody his mail."""
 
     def __init__(self, smtp: Smtp) -> None:
+        self.stopped = False  # at the last group
         self._smtp = smtp
         self._session: Session | None = None
 
@@ -104,7 +106,8 @@ class Line:
             at += said.judged
             if said.deaf:
                 smtp.pipelining = False
-            if not said.goes_on:
+            self.stopped = not said.goes_on
+            if self.stopped:
                 return
 
     def release(self) -> Session | None:

@@ -240,6 +240,14 @@ async def test_told_to_stop_no_further_letter_leaves_not_even_an_empty_one(
         assert reached(server) == ([] if answer else ["p0"])
 
 
+async def test_stopped_while_answers_are_on_their_way_the_connection_is_left() -> None:
+    async with SmtpDouble(drip=True) as server, smtp(server).connect() as line:
+        assert (await over(line, [envelope(0), envelope(1)], stop=0)).fates == ["0 accepted"]
+        assert (await over(line, [envelope(1)])).fates == ["1 accepted"]
+        assert reached(server) == ["p0", "p1"]
+        assert len(server.conversations) == 2
+
+
 @pytest.mark.parametrize("offers", [PIPED, PLAIN], ids=["piped", "plain"])
 async def test_whoever_may_not_go_on_says_no_content(offers: Sequence[str]) -> None:
     for last in range(3):
@@ -303,8 +311,9 @@ async def test_a_slow_server_that_goes_on_is_waited_for() -> None:
 
 
 async def test_a_server_that_loses_what_is_said_in_one_breath_is_talked_to_more_slowly_from_then_on() -> None:
-    async with SmtpDouble(deaf=True) as server:
-        transport = smtp(server, limits=HASTY)
+    limits = Limits(connect=5, command=0.3, dot=30, quit=0.2)
+    async with SmtpDouble(deaf=True) as server, asyncio.timeout(10):
+        transport = smtp(server, limits=limits)
         assert (await send(transport, [envelope(n) for n in range(5)])).fates == [f"{n} accepted" for n in range(5)]
         assert (await send(transport, [envelope(n) for n in (5, 6)])).fates == ["5 accepted", "6 accepted"]
         assert reached(server) == [f"p{n}" for n in range(7)]
@@ -333,6 +342,14 @@ async def test_while_a_line_is_held_the_next_ones_find_its_connection_open() -> 
                 assert (await send(transport, [envelope(n)])).fates == [f"{n} accepted"]
             assert server.conversations[0][-1] != "QUIT"
         assert [said[-1] for said in server.conversations] == ["QUIT"]
+
+
+async def test_a_line_that_was_told_to_stop_keeps_no_connection_for_others() -> None:
+    async with SmtpDouble() as server:
+        transport = smtp(server)
+        async with transport.connect():
+            assert (await send(transport, [envelope(0)], stop=0)).fates == ["0 accepted"]
+            assert [said[-1] for said in server.conversations] == ["QUIT"]
 
 
 async def test_a_connection_that_lay_idle_is_asked_before_it_is_trusted() -> None:
