@@ -182,6 +182,8 @@ def erase(connection: Connection, key: str) -> bool:
     row = connection.execute(select(subscribers.c.id).where(subscribers.c.address_key == key)).first()
     if row is None:
         return False
+    if connection.dialect.name == "sqlite":  # else what is deleted stays in the file until something is written over it
+        connection.exec_driver_sql("PRAGMA secure_delete = ON").close()
     retention.scrub(connection, row.id)
     wishes.forget(connection, row.id)
     for table, emptied in ((confirmations, _NOTHING_ASKED), (returns, {"raw": None, "answer": None})):
