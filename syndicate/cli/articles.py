@@ -225,6 +225,11 @@ def preview(
         print(shown.text, file=sys.stdout)
     if browser:
         shown.open(session.settings.data)
+    if shown.frozen:
+        from syndicate.cli.objections import objections
+
+        for remark in objections(session.settings, shown.frozen):
+            session.say(f"{'PROBLEM' if remark.level == 'fail' else 'note'}: {remark.text}")
 
 
 def _edition(session: Session, store: Store, name: str) -> tuple[DigestSettings, str | None]:

@@ -31,6 +31,7 @@ def findings(session: Session, online: bool, look: Look | None = None) -> Iterat
     yield _database(settings)
     yield from _content(settings)
     yield from _templates(settings)
+    yield from _editions(session)
     yield from _calendar(session)
     yield from _channels(settings)
     yield from _login(session, online=online)
@@ -103,16 +104,35 @@ def _templates(settings: Settings) -> Iterator[Finding]:
 
 
 def _lint(settings: Settings, digest: str, payload: Mapping[str, Any]) -> Iterator[Finding]:
-    """What would be objected to in such a letter. That links lead to this machine only matters once mail is live."""
-    from syndicate.config import is_loopback_url
-    from syndicate.lint import lint
+    """What would be objected to in such a letter."""
+    from syndicate.cli.objections import objections
 
-    assert settings.email is not None
-    local = is_loopback_url(settings.web.public_url)
-    for remark in lint(payload, settings.web.public_url, postal_address=settings.email.postal_address):
-        if not (local and remark.code in ("one-click", "link-private")):
-            grave = remark.level == "fail"
-            yield Finding("letter", not grave, f"digest {digest}: {remark.text}", is_remark=not grave)
+    for remark in objections(settings, payload):
+        grave = remark.level == "fail"
+        yield Finding("letter", not grave, f"digest {digest}: {remark.text}", is_remark=not grave)
+
+
+def _editions(session: Session) -> Iterator[Finding]:
+    """The same of what each digest would send now, where it would."""
+    from syndicate.cli.previews import by_hand, press_of
+    from syndicate.press import render_edition
+    from syndicate.store.database import house
+    from syndicate.store.schema import HEAD
+
+    settings = session.settings
+    try:
+        if settings.email is None or house(settings).version() != HEAD:
+            return
+        store = session.ledger()
+        try:
+            for digest in settings.digests:
+                for window in by_hand(session, store, digest)[:1]:
+                    _, payload = render_edition(press_of(session), digest, window.contents, session.clock.now())
+                    yield from _lint(settings, f"{digest.name}, as of now", payload)
+        finally:
+            store.close()
+    except (SyndicateError, ValueError) as error:
+        yield Finding("letter", False, str(error))
 
 
 def _calendar(session: Session) -> Iterator[Finding]:

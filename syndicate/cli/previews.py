@@ -27,6 +27,7 @@ class Preview:
     text: str
     html: str
     document: Mapping[str, Any]
+    frozen: Mapping[str, Any] | None = None  # of a letter: as it would be kept, each reader's links still marks
 
     def for_file(self, suffix: str) -> str:
         """Its content for a file of that kind."""
@@ -122,4 +123,4 @@ def of_letter(payload: Mapping[str, Any]) -> Preview:
     links = {"unsubscribe_url": "#unsubscribe", "preferences_url": "#preferences"}
     html, text = fill_marks(payload["html"], **links), fill_marks(payload["text"], **links)
     shown = f"Subject: {payload['subject']}\n{payload['preheader']}\n\n{text}"
-    return Preview(text=shown, html=html, document={**payload, "html": html, "text": text})
+    return Preview(text=shown, html=html, document={**payload, "html": html, "text": text}, frozen=payload)

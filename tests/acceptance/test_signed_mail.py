@@ -55,3 +55,14 @@ def test_a_key_that_cannot_sign_for_the_sender_stops_everything_before_it_begins
     assert "email.dkim.key: the key is no private key in PEM" in site.run("check", code=2).out
     (site.folder / "dkim.pem").write_text(pem("ed25519"))
     site.run("run", "--once")
+
+
+def test_what_readers_would_object_to_is_told_before_it_is_sent(newsroom: Make) -> None:
+    site = newsroom(email={}, **WEEKLY)
+    site.write(1, title="Re: your order")
+    site.run("run", "--once")
+    said = "the subject begins like an answer ('Re: your o')"
+    (noted,) = [line for line in site.run("check").out.splitlines() if said in line]
+    assert noted.startswith("note     letter")
+    assert [one["note"] for one in site.ask("check") if said in one["text"]] == [True]
+    assert f"note: {said}" in site.run("preview", "--digest", "weekly").err
