@@ -15,12 +15,14 @@ from syndicate.store import (
     alerts,
     articles,
     checks,
+    confirmations,
     deliveries,
     editions,
     feedstates,
     highwater,
     holding,
     letters,
+    limits,
     mailings,
     pauses,
     subscribers,
@@ -85,6 +87,7 @@ def problems(connection: Connection, settings: Settings, now: datetime) -> list[
         *_of_deliveries(connection, now),
         *_of_editions(connection),
         *_of_silence(connection, settings, now),
+        *_of_signups(connection, now),
         *alerts.noted(connection, now),
     ]
     return list({problem.key: problem for problem in found}.values())
@@ -159,6 +162,14 @@ def _of_logins(connection: Connection, settings: Settings, now: datetime) -> Ite
     for days in DYING:
         if ends - now <= timedelta(days=days):
             yield Problem(key=f"login:linkedin:{days}", text=text)
+
+
+def _of_signups(connection: Connection, now: datetime) -> Iterator[Problem]:
+    """More want mail than are let in: a happy day, or somebody who fills in forms with others' addresses."""
+    most = confirmations.CROWD_MOST
+    if limits.taken(connection, confirmations.CROWD, confirmations.HOUR, now) >= most:
+        text = f"sign-up: {most} asked within the hour, which is all that are let in: it opens again by itself;"
+        yield Problem(key="signup", text=f"{text} `syndicate subscribers list` shows who is pending")
 
 
 def _login_ends(connection: Connection, settings: Settings) -> datetime | None:

@@ -25,6 +25,7 @@ from syndicate.subscriber import Address, State
 GOOD_FOR = timedelta(days=2)  # that a link confirms
 APART = timedelta(days=1)  # between two mails to one address
 MOST = 3  # to one address that never answers
+CROWD, CROWD_MOST, HOUR = "signup in all", 200, 3600  # the count of all who ask in so many seconds; it holds no secret
 
 Asked = Literal["asked", "known", "limited"]
 Work = Literal["owed", "ended"]

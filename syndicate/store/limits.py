@@ -7,7 +7,7 @@ import hmac
 from datetime import datetime, timedelta
 from importlib import import_module
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, select
 
 from syndicate.store.schema import limits
 
@@ -32,6 +32,13 @@ def take(connection: Connection, bucket: str, window_seconds: int, most: int, no
         index_elements=[limits.c.bucket, limits.c.span], set_={"count": limits.c.count + 1}, where=limits.c.count < most
     )
     return connection.execute(counted.returning(limits.c.count)).first() is not None
+
+
+def taken(connection: Connection, bucket: str, window_seconds: int, now: datetime) -> int:
+    """How many of this window are taken."""
+    start = int(now.timestamp()) // window_seconds * window_seconds
+    query = select(limits.c.count).where(limits.c.bucket == bucket, limits.c.span == start)
+    return connection.scalar(query) or 0
 
 
 def forget(connection: Connection, now: datetime) -> int:

@@ -13,13 +13,12 @@ from syndicate.config import Settings, is_loopback_url
 from syndicate.config.schedule import in_words
 from syndicate.logs import get
 from syndicate.store import confirmations, limits, subscribers, wishes
-from syndicate.store.confirmations import Step
+from syndicate.store.confirmations import CROWD, CROWD_MOST, HOUR, Step
 from syndicate.store.database import Store
 from syndicate.subscriber import Address, State
 from syndicate.web.office import Choices, Link, Offer, Told
 
-HOUR = 3600  # seconds
-FROM_ONE_NETWORK, IN_ALL = 10, 200  # that may ask in an hour
+FROM_ONE_NETWORK = 10  # that may ask in an hour
 NOT_BEFORE = 0.05  # seconds an answer takes: what the ledger knows of an address cannot be told by the time
 
 log = get(__name__)
@@ -76,7 +75,7 @@ def _ask(
     theirs = limits.bucket(secret, "signup", network or "")
     if network is not None and not limits.take(connection, theirs, HOUR, FROM_ONE_NETWORK, now):
         return "too many from one network"
-    if not limits.take(connection, limits.bucket(secret, "signup in all"), HOUR, IN_ALL, now):
+    if not limits.take(connection, CROWD, HOUR, CROWD_MOST, now):
         return "too many in all"
     hashed = subscribers.address_hash(secret, address.key)
     consent = {"at": now.isoformat(), **told}

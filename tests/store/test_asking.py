@@ -14,14 +14,15 @@ from typing import Any
 
 import pytest
 
+from syndicate import health
 from syndicate.asking import GROUP, ask_due, judged
 from syndicate.config import SmtpSettings
 from syndicate.delivery import RetryPolicy
 from syndicate.post import Post
 from syndicate.render import Templates
 from syndicate.signer import Signer
-from syndicate.store import confirmations, pauses, subscribers
-from syndicate.store.confirmations import Owed, Settled, Step
+from syndicate.store import confirmations, limits, pauses, subscribers
+from syndicate.store.confirmations import CROWD, CROWD_MOST, HOUR, Owed, Settled, Step
 from syndicate.store.owners import Owner
 from syndicate.subscriber import parse_address
 from syndicate.transports.base import Fate, Verdict
@@ -43,7 +44,7 @@ class Desk:
 
     def __init__(self, room: Room, owner: Owner, clock: TwoClocks, port: int) -> None:
         self.store, self.owner, self.clock = room.store, owner, clock
-        self.press = room.press
+        self.press, self.settings = room.press, room.settings
         self.signup = ProgramSignup(room.settings, room.store, clock, SECRET)
         smtp = SmtpSettings(host="127.0.0.1", port=port, security="none")
         self.post = Post(
@@ -117,6 +118,23 @@ async def test_a_flood_from_one_network_stops_before_it_reaches_anybody(desk: Ca
         assert await at.ask("q@harbour.example", network="198.51.100.0/24")
         assert await at.mail() == FROM_ONE_NETWORK + 1
         assert len(server.world) == FROM_ONE_NETWORK + 1
+
+
+async def test_a_flood_from_everywhere_stops_too_and_the_owner_hears(desk: Callable[..., Desk]) -> None:
+    at = desk(1)
+    for _ in range(CROWD_MOST - 1):
+        await at.store.write(limits.take, CROWD, HOUR, CROWD_MOST, at.clock.now())
+    assert _problems(at) == []
+    assert [await at.ask(network=network) for network in (None, "198.51.100.0/24")] == [True, False]
+    assert ["sign-up: 200 asked within the hour" in text for text in _problems(at)] == [True]
+    at.clock.pass_by(HOUR)
+    assert _problems(at) == []
+    assert await at.ask("bo@harbour.example")
+
+
+def _problems(at: Desk) -> list[str]:
+    found = at.store.read_now(health.problems, at.settings, at.clock.now())
+    return [problem.text for problem in found if problem.key == "signup"]
 
 
 async def test_fifty_askers_at_once_cost_one_letter(desk: Callable[..., Desk]) -> None:
