@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -329,6 +331,26 @@ async def test_a_message_that_takes_its_time_is_known_not_to_have_left(offers: S
         assert heard.fates == ["2 accepted", "0 accepted", "3 accepted"]
         assert middling.size > AT_ONCE
         assert reached(server) == ["p1", "p2", "p0", "p3"]
+
+
+@pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "tls"])
+async def test_behind_tls_all_of_it_is_the_same(certificate: tuple[Path, ssl.SSLContext], implicit: bool) -> None:
+    ca, context = certificate
+    offers = PIPED if implicit else ("STARTTLS", *PIPED)
+    times = iter([None, None, None, "550 5.1.1 nobody", DROP])
+    letters = [*(envelope(n) for n in range(3)), envelope(3, more=30_000), *(envelope(n) for n in range(4, 7))]
+    async with SmtpDouble(
+        offers=offers, tls=context, implicit_tls=implicit, faults={".": lambda _: next(times, None)}
+    ) as server:
+        settings = SmtpSettings(
+            host="127.0.0.1", port=server.port, security="tls" if implicit else "starttls", ca_file=ca
+        )
+        heard = await send(Smtp(settings, SystemClock(), limits=QUICK), letters)
+        assert heard.fates == [
+            "0 accepted", "1 accepted", "2 accepted", "3 rejected", "4 deferred in doubt", "5 accepted", "6 accepted",
+        ]  # fmt: skip
+        assert reached(server) == ["p0", "p1", "p2", "p5", "p6"]
+        assert len(server.conversations) == 2
 
 
 # --- reuse -------------------------------------------------------------------------------------------------------
