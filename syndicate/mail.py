@@ -21,7 +21,7 @@ from syndicate.exchange import Exchange, square_up
 from syndicate.letter import Person, Stencil, message_id
 from syndicate.post import Post as Post
 from syndicate.pump import GROUP, Pump
-from syndicate.store import letters, retention
+from syndicate.store import letters, retention, throttles
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner
 from syndicate.transports.base import Envelope, Verdict, ask
@@ -79,7 +79,11 @@ async def _run(exchange: Exchange, pumps: Sequence[Pump]) -> None:
 
 
 async def tidy(store: Store, clock: Clock, stop: asyncio.Event) -> int:
-    """Move letters of mailings that ended long ago out of the way, while no letter is due; returns how many."""
+    """Move letters of mailings that ended long ago out of the way, while no letter is due; returns how many. Domains
+    whose rest nobody waits for any more are forgotten.
+    """
+    if await store.read(throttles.is_stale, clock.now()):
+        await store.write(throttles.forget, clock.now())
     moved = 0
     while not stop.is_set() and await store.read(retention.is_ripe, clock.now()):
         if await store.read(letters.is_due, clock.now()):

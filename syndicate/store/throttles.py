@@ -21,7 +21,7 @@ from syndicate.store.schema import letters
 from syndicate.store.schema import pauses as rows
 
 DOMAIN_REST = timedelta(minutes=10)
-FORGOTTEN = timedelta(days=1)  # what a domain said longer ago tells nothing of today
+FORGOTTEN = timedelta(hours=1)  # a domain that rested so long without a try has no letter waiting
 QUOTA_KEY = f"{QUOTA}{CHANNEL}"
 QUOTA_AGAIN = timedelta(hours=1)  # where midnight brought no new quota: some providers count the last 24 hours
 _DOMAIN = f"{CHANNEL}:"
@@ -104,9 +104,25 @@ def _heal(connection: Connection, known: Known, accepted: Sequence[int], now: da
     return bool(over)
 
 
-def _forget(connection: Connection, known: Known, now: datetime) -> bool:
+def is_stale(connection: Connection, now: datetime) -> bool:
+    """Whether something stands that nobody waits for any more."""
+    return bool(_stale(pauses.known(connection), now))
+
+
+def forget(connection: Connection, now: datetime) -> bool:
+    """Drop it. True: there was something."""
+    return _forget(connection, pauses.known(connection), now)
+
+
+def _stale(known: Known, now: datetime) -> list[str]:
     past = now - FORGOTTEN
-    old = [key for key, row in known.items() if key.startswith(_DOMAIN) and row.by_fault and row.since <= past]
+    domains = [key for key, row in known.items() if key.startswith(_DOMAIN) and row.by_fault]
+    return [key for key in domains if known[key].probe_at is not None and known[key].probe_at <= past]
+
+
+def _forget(connection: Connection, known: Known, now: datetime) -> bool:
+    old = _stale(known, now)
     if old:
-        connection.execute(delete(rows).where(rows.c.key.in_(old), rows.c.by_fault, rows.c.since <= past))
+        still = and_(rows.c.by_fault, rows.c.probe_at <= now - FORGOTTEN)  # unless somebody tried it meanwhile
+        connection.execute(delete(rows).where(rows.c.key.in_(old), still))
     return bool(old)

@@ -92,12 +92,17 @@ def test_a_letter_to_elsewhere_proves_nothing_of_a_domain(store: Store, letters:
     assert store.read_now(lambda c: throttles.closed(pauses.known(c))) == ["example.com"]
 
 
-def test_what_a_domain_said_yesterday_is_forgotten(store: Store) -> None:
-    tell(store, NOON, resting={DOMAIN: "slow"})
-    tell(store, NOON + DAY - SECOND)
-    assert stage(store, NOON + DAY) == "probe"
-    tell(store, NOON + DAY)
-    assert stage(store, NOON + DAY) == "open"
+def test_a_domain_that_no_letter_waits_for_is_forgotten_after_an_hour(store: Store) -> None:
+    tell(store, NOON, resting={DOMAIN: "slow", "example.com": "slow"})
+    end = NOON + DOMAIN_REST + HOUR
+    assert store.write_now(throttles.take_probe, "example.com", end - MINUTE)  # one that letters wait for
+    tell(store, end - SECOND)
+    assert not store.read_now(throttles.is_stale, end - SECOND)
+    assert stage(store, end) == "probe"
+    assert store.read_now(throttles.is_stale, end)
+    assert store.write_now(throttles.forget, end)
+    assert stage(store, end) == "open"
+    assert list(store.read_now(pauses.standing)) == ["email:example.com"]
 
 
 # --- the day's quota --------------------------------------------------------------------------------------------------
