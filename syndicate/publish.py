@@ -10,11 +10,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from syndicate import feeds
+from syndicate import feedfiles, feeds
 from syndicate.article import Article
 from syndicate.config import Settings
 from syndicate.crashpoint import crashpoint
-from syndicate.feeds import Image
+from syndicate.feeditem import Image
 from syndicate.store import articles, checks
 from syndicate.store.database import Store
 
@@ -43,7 +43,7 @@ async def publish(store: Store, settings: Settings, folder: Path | None = None) 
     files = await asyncio.to_thread(
         feeds.build, shown, settings.site, settings.feeds, settings.web.public_url, images=images
     )
-    written = await asyncio.to_thread(feeds.write, files, folder or settings.output_folder)
+    written = await asyncio.to_thread(feedfiles.write, files, folder or settings.output_folder)
     return Published(items=len(shown), written=tuple(written))
 
 

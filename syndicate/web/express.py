@@ -14,7 +14,7 @@ from functools import lru_cache
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from syndicate.feeds import MEDIA_TYPES
+from syndicate.feeds import MEDIA_TYPES, address
 from syndicate.web import guard
 from syndicate.web.office import Office
 from syndicate.web.shelf import FeedFile, Shelf, is_known, takes_gzip
@@ -49,7 +49,7 @@ class Express:
         if file is None or (ready is not None and ready.file is file):
             return ready
         hubs = self._office.feeds.hubs
-        links = [f'<{self._office.web.public_url.rstrip("/")}/{name}>; rel="self"']
+        links = [f'<{address(self._office.web.public_url, name)}>; rel="self"']
         links += [f'<{hub}>; rel="hub"' for hub in hubs]
         ready = self._ready[name] = Ready(file, MEDIA_TYPES[name], links, 60 if hubs else 300)
         return ready

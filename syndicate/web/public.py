@@ -12,17 +12,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from syndicate.feeds import ATOM, JSON, MEDIA_TYPES, RSS
+from syndicate.feeds import MEDIA_TYPES
 from syndicate.metrics import CONTENT_TYPE as METRICS_TYPE
 from syndicate.web.office import Office
 from syndicate.web.place import GET_POST, Place
 from syndicate.web.stage import Stage
-
-_FEEDS = (
-    (RSS, "RSS", "understood by every reader"),
-    (ATOM, "Atom", "the same articles in a stricter format"),
-    (JSON, "JSON Feed", "for newer readers and for programs"),
-)
 
 _HIDDEN = ("unsubscribe", "preferences", "confirm", "stop", "hooks", "newsroom")
 
@@ -51,11 +45,7 @@ class _Public:
 
     async def front(self, request: Request) -> Response:
         """What the feeds are and how to read them, for people who click on one."""
-        feeds = [
-            {"url": f"{self._stage.public_url}/{name}", "name": title, "type": MEDIA_TYPES[name], "about": about}
-            for name, title, about in _FEEDS
-        ]
-        return self._stage.page("front.html", feeds=feeds, subscribe=self._takes_people())
+        return self._stage.page("front.html", subscribe=self._takes_people())
 
     async def feed(self, request: Request) -> Response:
         """A feed that no pass has written yet; once it is there, `express` answers."""

@@ -12,6 +12,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 from starlette.responses import HTMLResponse, Response
 
+from syndicate.feeds import ATOM, JSON, MEDIA_TYPES, RSS, address
 from syndicate.language import direction
 from syndicate.web.guard import TOKEN_HEADERS
 from syndicate.web.office import Office
@@ -19,6 +20,12 @@ from syndicate.web.office import Office
 _HERE = Path(__file__).parent
 
 _ASSETS = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
+
+_FEEDS = (
+    (RSS, "RSS", "understood by every reader"),
+    (ATOM, "Atom", "the same articles in a stricter format"),
+    (JSON, "JSON Feed", "for newer readers and for programs"),
+)
 
 _ERRORS = {
     400: ("That did not make sense", "The request could not be understood."),
@@ -58,6 +65,10 @@ class Stage:
         self._templates.globals |= {
             "site": office.site,
             "direction": direction(office.site.language),
+            "feeds": [  # in every page's head: readers look for them there, whatever page they are given
+                {"url": address(self.public_url, name), "name": title, "type": MEDIA_TYPES[name], "about": about}
+                for name, title, about in _FEEDS
+            ],
             "root": self.root,
             "style": f"{self.root}/style.css?{self.assets['style.css'].version}",
         }
@@ -65,7 +76,7 @@ class Stage:
     def page(
         self, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
     ) -> Response:
-        """A page from a template; `values` are what it may name beside site, direction, root and style."""
+        """A page from a template; `values` are what it may name beside site, feeds, direction, root and style."""
         text = self._templates.get_template(template).render(values)
         return HTMLResponse(text, status_code=status, headers={"cache-control": "no-cache"} | dict(headers or {}))
 
