@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syndicate.letter import PREFERENCES, UNSUBSCRIBE, Rendered, compose
@@ -122,6 +122,7 @@ def test_what_no_letter_could_be_made_of_is_a_fault(change: dict[str, Any]) -> N
     assert ("message", "fail") in codes({**payload(), **change})
 
 
+@settings(deadline=None)  # it parses a whole message each time
 @given(st.text(max_size=300), st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=100))
 def test_whatever_an_article_holds_it_is_judged(markup: str, subject: str) -> None:
     lint(payload(html=HTML + markup, subject=subject), SITE, postal_address=ADDRESS)
