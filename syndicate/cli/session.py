@@ -153,11 +153,14 @@ class Session:
         (out or sys.stdout).write("\n")
 
     def documents(self, values: Iterable[Any]) -> None:
-        """The JSON document where it is a list of any length: written while it is read."""
+        """The JSON document where it is a list of any length: written while it is read, an entry a line.
+
+        Indenting it would take three times as long.
+        """
+        encode = json.JSONEncoder(ensure_ascii=False, default=_plain).encode
         before = "["
         for value in values:
-            text = json.dumps(value, ensure_ascii=False, indent=2, default=_plain).replace("\n", "\n  ")
-            sys.stdout.write(f"{before}\n  {text}")
+            sys.stdout.write(f"{before}\n  {encode(value)}")
             before = ","
         sys.stdout.write("[]\n" if before == "[" else "\n]\n")
 
