@@ -17,8 +17,6 @@ from syndicate.store.mailings import Standing
 from syndicate.store.schema import attempts, deliveries, editions
 
 BLAMES = 3  # people in a row, refused for what we are or sent, that pause the channel
-WAVE = 20  # mailboxes that do not exist, which stop an edition
-WAVE_PART = 10  # where they are more than one in so many; a list in good order has less than one in fifty
 HARD, SOFT = "hard", "soft"
 
 
@@ -76,8 +74,7 @@ def _stop_wave(connection: Connection, delivery: int, standing: Standing, now: d
     """Stop an edition too many of whose addresses do not exist: the list is old, or the server wrong about all of
     them. Only a person knows which.
     """
-    is_wave = standing.hard >= WAVE and standing.hard * WAVE_PART > standing.settled
-    if not is_wave or mailings.is_allowed(connection, delivery):
+    if not standing.is_wave or mailings.is_allowed(connection, delivery):
         return
     digest = connection.scalar(
         select(editions.c.digest)

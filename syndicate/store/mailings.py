@@ -23,6 +23,8 @@ UNDER_WAY = ("due", "claimed")
 AWAY = ("sent", "rehearsed")
 WINDOW = timedelta(seconds=30)  # over which speed is measured, half of it at least
 STILL = 2 * WINDOW  # nothing settled for so long: what comes next is measured anew
+WAVE = 20  # mailboxes that do not exist, which stop an edition …
+WAVE_PART = 10  # … where they are more than one in so many; a list in good order has less than one in fifty
 _OTHERS = "mailing:"  # and a delivery: the setting with the letters that ended otherwise than sent, by state
 _ALLOWED = "allowed:"  # and a delivery: it goes on although many of its addresses do not exist
 _EVERYBODY: Mapping[str, int] = {}
@@ -48,6 +50,11 @@ class Standing:
     sent: int  # or rehearsed
     hard: int  # mailboxes that do not exist
     blamed: int  # people in a row, refused for what we are or sent
+
+    @property
+    def is_wave(self) -> bool:
+        """Whether so many mailboxes do not exist that the list or the mail server must be wrong."""
+        return self.hard >= WAVE and self.hard * WAVE_PART > self.settled
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------

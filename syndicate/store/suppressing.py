@@ -117,7 +117,8 @@ def resume(connection: Connection, key: str | None, now: datetime, forgive: byte
     """
     forgiven = 0
     if forgive is None:
-        for delivery in connection.scalars(_bouncing(key).where(deliveries.c.state == "claimed")).all():
+        wave = and_(rows.c.hard >= mailings.WAVE, rows.c.hard * mailings.WAVE_PART > rows.c.settled)
+        for delivery in connection.scalars(_bouncing(key).where(deliveries.c.state == "claimed", wave)).all():
             mailings.allow(connection, delivery)
     else:
         for delivery in connection.scalars(_bouncing(key).limit(1)).all():

@@ -147,6 +147,14 @@ def test_an_edition_that_a_person_lets_go_on_is_not_stopped_again(store: Store) 
     assert state_of(store, "p0")[0] == state_of(store, "p24")[0] == "bounced"
 
 
+def test_resuming_after_another_fault_leaves_an_edition_guarded(store: Store) -> None:
+    delivery = wave(store, nobody=3)
+    store.write_now(pauses.by_fault, CHANNEL, "535 wrong password", NOON)
+    assert list(store.write_now(suppressing.resume, None, NOON).ended) == [CHANNEL]
+    settle(store, delivery, *MANY[3:25], person="hard")
+    assert set(standing(store)) == {KEY}
+
+
 def test_an_edition_that_is_forgiven_takes_its_people_back_and_writes_to_them_again(store: Store) -> None:
     add(store, "gone@example.net", state=State.BOUNCED)
     delivery = wave(store)
