@@ -11,14 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select, update
 
 from syndicate.clock import SystemClock
+from syndicate.store import confirmations
 from syndicate.store.database import Store
 from syndicate.store.owners import LEASE, RENEW, FileLock, Owner
 from syndicate.store.schema import owners
+from syndicate.subscriber import parse_address
 from tests.doubles.clock import TwoClocks
 from tests.store.conftest import Database, only
 from tests.store.rows import (
@@ -214,6 +217,23 @@ def test_a_claim_whose_owner_has_no_row_comes_back_too(store: Store, clock: TwoC
     must_claim(store, "nobody-knows-me")
     with owning(store, clock) as owner:
         assert sum(live_with(owner, clock, WHOLE + 2, store=store)) == 1
+
+
+def test_a_mail_that_asks_to_confirm_comes_back_from_the_dead_too(store: Store, clock: TwoClocks) -> None:
+    address = parse_address("ada@example.net")
+    asked: dict[str, Any] = {
+        "address": address,
+        "hashed": "h",
+        "digests": ["weekly"],
+        "consent": {},
+        "now": clock.now(),
+    }
+    assert store.write_now(lambda connection: confirmations.ask(connection, **asked)) == "asked"
+    assert len(store.write_now(confirmations.claim, "gone-1", clock.now(), 9)) == 1
+    with owning(store, clock) as owner:
+        assert sum(live_with(owner, clock, WHOLE + 2, store=store)) == 1
+    again = store.write_now(confirmations.claim, "me", clock.now(), 9)
+    assert [(one.email, one.attempts, one.crashes) for one in again] == [("ada@example.net", 2, 1)]
 
 
 def test_who_just_came_takes_nothing_back(store: Store, clock: TwoClocks) -> None:
