@@ -16,6 +16,7 @@ from syndicate.store.letters import CHANNEL, note_attempt
 from syndicate.store.schema import editions, returns, suppressions
 from syndicate.store.schema import letters as letters_table
 from syndicate.store.schema import mailings as mailings_table
+from syndicate.store.schema import subscribers as people
 from syndicate.subscriber import State
 from tests.store.rows import DAY, MINUTE, NOON, SECRET, add, begin, frozen, join, leave, letter_rows, person
 
@@ -57,7 +58,7 @@ def settle(
 
 
 def rows_of(connection: Connection, delivery: int, names: Sequence[str]) -> list[Any]:
-    s = subscribers.subscribers
+    s = people
     query = select(letters_table).join_from(letters_table, s, s.c.id == letters_table.c.subscriber)
     emails = [f"{name}@example.net" for name in names]
     return list(connection.execute(query.where(letters_table.c.delivery == delivery, s.c.email.in_(emails))).all())
