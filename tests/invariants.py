@@ -240,6 +240,16 @@ def a_slot_has_one_edition(world: World, ledger: Ledger) -> Iterator[str]:
     yield from (f"I10: {to} has {len(ids)} letters of {slot}" for (to, slot), ids in received.items() if len(ids) > 1)
 
 
+def what_waits_for_a_person_has_no_letters(world: World, ledger: Ledger) -> Iterator[str]:
+    """Rule 14: nobody gets an edition that was held, or passed over."""
+    unfrozen = {row.slug for row in ledger.editions if row.state != "frozen"}
+    mailings = {row.id: row.subject for row in ledger.deliveries if row.subject in unfrozen}
+    yield from {
+        f"rule 14: {mailings[one.delivery]} has letters, and is not frozen" for one in ledger.letters
+        if one.delivery in mailings
+    }  # fmt: skip
+
+
 def an_article_is_in_one_edition(world: World, ledger: Ledger) -> Iterator[str]:
     """I11: an article is in at most one live edition of a digest."""
     places = Counter((row.digest, row.article) for row in ledger.edition_articles if row.live)
@@ -273,6 +283,7 @@ ALWAYS: tuple[Invariant, ...] = (
     one_at_a_time,
     who_left_gets_nothing,
     a_slot_has_one_edition,
+    what_waits_for_a_person_has_no_letters,
     an_article_is_in_one_edition,
     attempts_are_numbered,
 )

@@ -141,7 +141,7 @@ def show(
     context: typer.Context,
     delivery: Annotated[int, typer.Argument(metavar="ID", help="As `syndicate deliveries` shows it.")],
 ) -> None:
-    """Show one delivery, and what is posted.
+    """Show one delivery, and what is posted or mailed.
 
     Text and card are there to copy where you post by hand.
     """
@@ -154,6 +154,10 @@ def show(
         from syndicate.cli.previews import shown
 
         text = shown(session, row["channel"], payload).text
+    elif payload is not None and row["channel"] == "email":
+        from syndicate.cli.previews import of_letter
+
+        text = of_letter(payload).text
     if session.json:
         session.document({**row, "text": text})
         return
