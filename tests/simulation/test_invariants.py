@@ -78,7 +78,9 @@ WRONG: dict[str, tuple[str, Spoil]] = {
     ),
     "a letter to one who left": ("I6", lambda w, b: (replace(w, left={READERS[0]: 0}), b)),
     "a post twice": ("I8", lambda w, b: (replace(w, posts=doubled(w.posts)), b)),
-    "letters of an edition that waits": ("rule 14", lambda w, b: (w, replace(b, editions=all_of(b.editions, state="held")))),
+    "letters of an edition that waits": (
+        "rule 14", lambda w, b: (w, replace(b, editions=all_of(b.editions, state="held"))),
+    ),
     "a slot twice": ("I10", lambda w, b: (w, replace(b, editions=doubled(b.editions)))),
     "an article in two editions": ("I11", lambda w, b: (w, replace(b, edition_articles=doubled(b.edition_articles)))),
     "a claim of nobody": ("I14", lambda w, b: (w, replace(b, claimants=frozenset({"run-1"})))),
