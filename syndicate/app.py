@@ -226,7 +226,8 @@ def _alarm(settings: Settings, store: Store, owner: Owner, clock: Clock, fetcher
 
 def make_looker(settings: Settings) -> GuardedFetcher:
     """What asks addresses that others wrote: public ones, and those of hosts that the configuration names."""
-    named = trusted(settings.site.url, settings.site.image, *(source.url for source in settings.sources))
+    sources = (source.url for source in settings.sources)
+    named = trusted(settings.site.url, settings.site.image, settings.feeds.adopt, *sources)
     return GuardedFetcher(
         f"syndicate/{__version__} (+{settings.site.url})", allow_private=(*settings.http.allow_private, *named),
         deadline=LOOK_DEADLINE,

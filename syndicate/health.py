@@ -11,7 +11,9 @@ from sqlalchemy import Connection
 
 from syndicate.alert import Failure, Problem
 from syndicate.config import PacedSettings, Settings
+from syndicate.publish import why_waiting
 from syndicate.store import (
+    adopted,
     alerts,
     articles,
     checks,
@@ -81,6 +83,7 @@ def problems(connection: Connection, settings: Settings, now: datetime) -> list[
     """What is wrong now, as the ledger shows and as living processes noted in it; never counts all letters."""
     found = [
         *_of_sources(connection, settings, now),
+        *_of_feeds(connection, settings),
         *_of_articles(connection, now),
         *_of_pauses(connection),
         *_of_logins(connection, settings, now),
@@ -117,6 +120,16 @@ def _of_sources(connection: Connection, settings: Settings, now: datetime) -> It
         yield Problem(key=f"source:{name}", text=f"{problem}{when}")
     for name, lag in vitals.lags(connection, now - feedstates.PATIENCE):
         yield Problem(key=f"pull:{name}", text=lag)
+
+
+def _of_feeds(connection: Connection, settings: Settings) -> Iterator[Problem]:
+    text = why_waiting(connection, settings)
+    if not text and settings.feeds.adopt:
+        state = adopted.reading(connection, settings.feeds.adopt).state
+        if state.failures >= FAILING:
+            text = f"{state.problem}; if the site has moved, remove the key: the ids that were read stay"
+    if text:
+        yield Problem(key="feeds.adopt", text=text)
 
 
 def _of_articles(connection: Connection, now: datetime) -> Iterator[Problem]:

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from syndicate import asking, proof
+from syndicate import adopting, asking, proof
 from syndicate.alarm import Alarm
 from syndicate.clock import Chance, Clock
 from syndicate.config import Settings
@@ -28,6 +28,7 @@ from syndicate.deliver import PublicChannel, deliver
 from syndicate.desk import Desk
 from syndicate.errors import SyndicateError
 from syndicate.freeze import freeze_due, freeze_planned, release_due
+from syndicate.guarded import GuardedFetcher
 from syndicate.mail import Post, mail, tidy
 from syndicate.plan import plan
 from syndicate.press import Press
@@ -38,7 +39,7 @@ from syndicate.single import freeze_singles
 from syndicate.store import editions, ledger, pauses, scanners
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner
-from syndicate.verify import Looker, verify
+from syndicate.verify import verify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ class App:
     chance: Chance
     desk: Desk
     sources: Sequence[Source]
-    looker: Looker  # asks addresses that others wrote
+    looker: GuardedFetcher  # asks addresses that others wrote
     publics: Mapping[str, PublicChannel]
     secret: bytes
     signer: Signer
@@ -115,7 +116,8 @@ async def learn(app: App, now: datetime) -> Published:
     beside = None if app.owner.what == scanners.DAEMON else app.owner.host
     if not await app.store.read(scanners.asks, app.owner.id, beside):
         return Published()
-    if not await verify(app.store, app.looker, app.desk, now):
+    adopted = await _adopt(app, first=False)
+    if not await verify(app.store, app.looker, app.desk, now) and not adopted:
         return Published()
     return await publish_if_changed(app.store, app.settings)
 
@@ -137,7 +139,15 @@ async def _take_in(app: App, now: datetime) -> tuple[Scanned, Published, Sequenc
     scanned = await scan(sources, app.store, app.desk, now, patience=patience)
     await _leave_unread(app, scanned.unread)
     elsewhere = [source.name for source in app.sources if source not in sources]
-    return scanned, await publish_if_changed(app.store, app.settings), elsewhere
+    await _adopt(app, first=True)
+    published = await publish_if_changed(app.store, app.settings)
+    if published.waits:
+        scanned += Scanned(problems=(published.waits,))
+    return scanned, published, elsewhere
+
+
+async def _adopt(app: App, *, first: bool) -> bool:
+    return await adopting.learn(app.store, app.looker, app.settings, app.clock, app.chance, first=first)
 
 
 async def _own_sources(app: App) -> tuple[Sequence[Source], timedelta]:

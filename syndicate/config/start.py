@@ -17,7 +17,6 @@ _LATER = "comes with a later version; remove this key for now"
 _NOT_YET: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     # key, `*` for each entry of a list     when it promises what is not built       what to say
     ("feeds.hubs", bool, "telling WebSub hubs " + _LATER),
-    ("feeds.adopt", bool, "keeping the ids of the present feed " + _LATER),
 )
 
 

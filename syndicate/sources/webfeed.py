@@ -48,9 +48,15 @@ class WebFeed:
 
     complete = False
 
-    def __init__(self, settings: SourceSettings, fetcher: GuardedFetcher, clock: Clock, chance: Chance) -> None:
-        """`fetcher` must trust the host of `settings.url` where it is private (`guarded.trusted`)."""
+    def __init__(
+        self, settings: SourceSettings, fetcher: GuardedFetcher, clock: Clock, chance: Chance, *, key: str = ""
+    ) -> None:
+        """`fetcher` must trust the host of `settings.url` where it is private (`guarded.trusted`).
+
+        `key` is where the owner wrote the address, if that is no source's.
+        """
         self.name = settings.name
+        self._key = key or f"sources.{settings.name}.url"
         self.url = settings.url
         self._poll = settings.poll
         polite = settings.poll if "poll" in settings.model_fields_set else max(settings.poll, POLITE)
@@ -118,7 +124,7 @@ class WebFeed:
         failures = state.failures + weight
         rest = min(max(self._poll, timedelta(minutes=1)) * 2 ** min(failures - 1, 20), LONGEST_REST)
         rest *= 0.75 + 0.25 * self._chance.random()  # so that many sources do not come back together
-        problem = f"sources.{self.name}.url: {reason}"
+        problem = f"{self._key}: {reason}"
         retry_at = self._clock.now() + max(rest, wish or timedelta(0))
         return FeedError(problem, replace(state, retry_at=retry_at, failures=failures, problem=problem))
 

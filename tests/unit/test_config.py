@@ -771,7 +771,6 @@ def test_public_channels_are_known_by_name_and_key(folder):
     ("text", "key"),
     [
         ('[feeds]\nhubs = ["https://hub.test"]', "feeds.hubs"),
-        ('[feeds]\nadopt = "https://a.test/feed"', "feeds.adopt"),
     ],
 )
 def test_a_key_whose_feature_is_not_built_is_refused_at_start(folder, text, key):
