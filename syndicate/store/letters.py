@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from sqlalchemy import Connection, and_, exists, func, literal, select, update
 from syndicate.delivery import QUARANTINE, TO_RETRY, LetterState
 from syndicate.store import mailings, retention
 from syndicate.store.retention import counts as counts  # whoever asks for letters need not know where they lie
-from syndicate.store.schema import attempts, channels, deliveries, editions, letters
+from syndicate.store.schema import attempts, channels, deliveries, letters
 from syndicate.store.schema import mailings as counters
 
 CHANNEL = "email"
@@ -34,25 +33,6 @@ class Mailing:
 
 
 # --- sending ----------------------------------------------------------------------------------------------------------
-
-
-def open_mailings(connection: Connection, now: datetime, live: bool) -> list[Mailing]:
-    """Frozen deliveries with a letter due now, oldest first; only those for the transport that is there."""
-    due = exists().where(letters.c.delivery == deliveries.c.id, letters.c.state == "due", letters.c.due_at <= now)
-    rows = connection.execute(
-        select(deliveries, editions.c.digest)
-        .outerjoin_from(deliveries, editions, editions.c.slug == deliveries.c.subject)
-        .where(deliveries.c.channel == CHANNEL, deliveries.c.state == "claimed", due)
-        .where(deliveries.c.live == live)
-        .order_by(deliveries.c.id)
-    )
-    return [
-        Mailing(
-            delivery=row.id, subject=row.subject, digest=row.digest, live=row.live, frozen_at=row.due_at,
-            payload=json.loads(row.payload),
-        )
-        for row in rows
-    ]  # fmt: skip
 
 
 def note_attempt(connection: Connection, key: tuple[int, int, int], outcome: str, now: datetime, **said: Any) -> None:
@@ -174,14 +154,6 @@ def take_back(connection: Connection, owners: Sequence[str], now: datetime, *, c
         others = {LetterState.UNKNOWN.value: ended}
         mailings.note(connection, delivery, settled=ended, sent=0, hard=0, now=now, others=others)
     return count
-
-
-def due_count(connection: Connection, delivery: int, now: datetime, most: int) -> int:
-    """How many letters of a delivery are due now, up to `most`: no more of them are looked at."""
-    due = select(letters.c.id).where(
-        letters.c.delivery == delivery, letters.c.state == literal("due", literal_execute=True), letters.c.due_at <= now
-    )
-    return connection.scalar(select(func.count()).select_from(due.limit(most).subquery())) or 0
 
 
 def is_due(connection: Connection, now: datetime) -> bool:

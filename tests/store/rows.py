@@ -236,6 +236,12 @@ def take(
     return group
 
 
+def open_mailings(store: Store, at: datetime = NOON, *, live: bool = True) -> list[Mailing]:
+    """Those with a letter that may go."""
+    found = store.read_now(groups.waiting, at, live, 1).mailings
+    return [one for delivery, _ in found if (one := store.read_now(groups.opened, delivery))]
+
+
 def mailing_row(store: Store, delivery: int) -> Any:
     def read(connection: Connection) -> Any:
         return connection.execute(select(deliveries_table).where(deliveries_table.c.id == delivery)).one()

@@ -18,7 +18,7 @@ from syndicate.store import deliveries, letters, pauses, stories
 from syndicate.store.database import open_store
 from syndicate.store.schema import editions
 from tests.store.room import HOUR, MINUTE, Room
-from tests.store.rows import join
+from tests.store.rows import join, open_mailings
 
 Make = Callable[..., Room]
 
@@ -58,7 +58,7 @@ async def test_each_new_article_is_an_edition_of_its_own_once_and_the_oldest_goe
         ("weekly-a", "The Courier", {"due": 1}),
         ("weekly-b", "The Courier", {"due": 1}),
     ]
-    [_, b] = each.store.read_now(letters.open_mailings, each.now, True)
+    [_, b] = open_mailings(each.store, each.now)
     assert b.digest == "weekly"
     assert "All of b is in its letter." in b.payload["text"]
     story = each.store.read_now(stories.of_article, each.article("b.md").id)

@@ -17,7 +17,7 @@ from syndicate.store.database import open_store
 from syndicate.store.schema import edition_articles
 from syndicate.store.schema import editions as table
 from tests.store.room import DAY, HOUR, MINUTE, Room
-from tests.store.rows import join
+from tests.store.rows import join, open_mailings
 
 Make = Callable[..., Room]
 
@@ -102,7 +102,7 @@ async def test_its_text_and_its_letters_are_frozen_with_it(digest: Room) -> None
         SLOTS[0],
     )
     assert row["people"] == {"due": 1}
-    [mailing] = digest.store.read_now(letters.open_mailings, digest.now, True)
+    [mailing] = open_mailings(digest.store, digest.now)
     assert mailing.digest == "weekly"
 
 

@@ -39,6 +39,7 @@ from tests.store.rows import (
     letter_states,
     mailing,
     mailing_row,
+    open_mailings,
     person,
     put_articles,
     set_article,
@@ -99,7 +100,7 @@ def test_with_nobody_to_write_to_it_is_skipped_and_says_so(store: Store) -> None
     delivery = edition(store)
     row = mailing_row(store, delivery)
     assert (row.state, row.reason) == ("skipped", "nobody: no active subscriber of weekly")
-    assert store.read_now(letters.open_mailings, NOON, True) == []
+    assert open_mailings(store) == []
 
 
 def test_an_article_sent_by_hand_goes_to_everybody_active(store: Store) -> None:
@@ -521,7 +522,7 @@ def test_retry_makes_the_failed_due_again_and_gives_them_time(store: Store) -> N
     told = store.write_now(deliveries.retry, delivery, NOON + 5 * DAY)
     assert told == f"2 letters of delivery {delivery} are due again"
     assert letter_states(store, delivery) == ["sent", "due", "due"]
-    [opened] = store.read_now(letters.open_mailings, NOON + 5 * DAY, True)
+    [opened] = open_mailings(store, NOON + 5 * DAY)
     assert opened.frozen_at == NOON + 5 * DAY  # `retry_for` begins anew
     with pytest.raises(UsageError, match="no failed letter"):
         store.write_now(deliveries.retry, delivery, NOON)
@@ -543,16 +544,16 @@ def test_cancel_ends_what_is_due_and_leaves_what_is_out(store: Store) -> None:
 
 def test_open_mailings_are_those_of_the_transport_that_is_there(store: Store) -> None:
     delivery = edition(store, "ada")
-    assert store.read_now(letters.open_mailings, NOON, False) == []
-    assert [one.delivery for one in store.read_now(letters.open_mailings, NOON, True)] == [delivery]
-    assert store.read_now(letters.open_mailings, NOON - timedelta(seconds=1), True) == []
+    assert open_mailings(store, live=False) == []
+    assert [one.delivery for one in open_mailings(store)] == [delivery]
+    assert open_mailings(store, NOON - timedelta(seconds=1)) == []
 
 
 def test_a_live_mailing_waits_while_we_rehearse_and_goes_on_afterwards(store: Store) -> None:
     delivery = edition(store, "ada")
     store.write_now(ledger.sync_channels, {"email": False}, NOON)
     store.write_now(ledger.sync_channels, {"email": True}, NOON + HOUR)
-    assert [one.delivery for one in store.read_now(letters.open_mailings, NOON + HOUR, True)] == [delivery]
+    assert [one.delivery for one in open_mailings(store, NOON + HOUR)] == [delivery]
 
 
 def test_counts_are_those_of_the_rows(store: Store) -> None:
@@ -560,7 +561,7 @@ def test_counts_are_those_of_the_rows(store: Store) -> None:
     take(store, mailing(store, delivery), limit=1)
     assert store.read_now(letters.counts) == {"claimed": 1, "due": 2}
     assert store.read_now(retention.counts_of, [delivery]) == {delivery: {"claimed": 1, "due": 2}}
-    assert store.read_now(letters.due_count, delivery, NOON, 50) == 2
+    assert store.read_now(groups.waiting, NOON, True, 50).letters == 2
     assert store.read_now(letters.oldest_due, NOON + HOUR) == NOON
 
 

@@ -74,7 +74,6 @@ EVERY_SECOND: dict[str, Callable[[Store], object]] = {
     "claim a delivery": lambda s: s.write_now(claims.claim_one, LINKEDIN, "me", True, NOON, MIDNIGHT, at_once),
     "owners of deliveries": lambda s: s.read_now(claims.claimants),
     "take back deliveries": lambda s: s.write_now(claims.take_back, ["dead"], NOON),
-    "mailings with a letter due": lambda s: s.read_now(letters.open_mailings, NOON, True),
     "what may go now": lambda s: s.read_now(groups.waiting, NOON, True, 50),
     "claim a group": lambda s: take(s, mailing(s, 2)),
     "mailings that ended": lambda s: s.read_now(letters.ended),

@@ -54,6 +54,7 @@ from tests.store.rows import (
     letter_states,
     mailing_row,
     must_claim,
+    open_mailings,
     planned,
     start,
     states,
@@ -845,7 +846,7 @@ async def test_what_was_in_hand_at_a_crash_is_sent_alone_once_the_others_are_out
     store: Store, in_office: Callable[..., Office]
 ) -> None:
     mailing = edition(store, 40)
-    one = next(iter(store.read_now(letters.open_mailings, NOON, True)))
+    one = next(iter(open_mailings(store)))
     take(store, one, "dead", limit=10)
     store.write_now(letters.take_back, ["dead"], NOON)
     office = in_office(connections=2)
@@ -860,7 +861,7 @@ async def test_letters_claimed_in_a_commit_whose_answer_got_lost_are_given_back(
 ) -> None:
     mailing = edition(store, 6)
     office = in_office(connections=1)
-    one = next(iter(store.read_now(letters.open_mailings, NOON, True)))
+    one = next(iter(open_mailings(store)))
     take(store, one, office.owner.id, limit=4)  # the ledger knows of it, the process does not
     await office.mail()
     assert len(office.reached) == len(set(office.reached)) == 6
