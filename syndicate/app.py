@@ -24,6 +24,7 @@ from syndicate.errors import ConfigError, Problem, SyndicateError
 from syndicate.fetch import Fetcher
 from syndicate.freeze import Press
 from syndicate.guarded import GuardedFetcher, trusted
+from syndicate.hubs import Teller
 from syndicate.logs import get
 from syndicate.mail import Post
 from syndicate.pipeline import App
@@ -115,6 +116,7 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
                 post=_post(settings, key, clock, dkim),
                 alarm=_alarm(settings, store, owner, clock, fetcher, dkim),
                 stop=asyncio.Event(),
+                teller=Teller(store, fetcher, settings, owner.id, clock) if settings.feeds.hubs else None,
             )
     finally:
         for public in publics.values():

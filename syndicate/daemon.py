@@ -18,7 +18,7 @@ from syndicate.config import Settings
 from syndicate.errors import SyndicateError
 from syndicate.logs import get
 from syndicate.mail import tidy
-from syndicate.pipeline import App, deliver_channel, learn, look, mail_letters, takeable
+from syndicate.pipeline import App, deliver_channel, learn, look, mail_letters, takeable, tell_hubs
 from syndicate.sources.folder import Folder
 from syndicate.store import articles, pauses, scanners
 from syndicate.store.owners import FileLock
@@ -28,6 +28,7 @@ from syndicate.watch import hints
 from syndicate.words import after_pass, upcoming
 
 LEARN_EVERY = 5.0  # seconds between looks for a page or an image to ask for
+HUBS_EVERY = 2.0  # seconds between looks for a hub that does not know the feeds
 WATCH_EVERY = 15.0  # seconds between looks for what is wrong
 TIDY_EVERY = 60.0  # seconds between looks for letters that may leave the hot path
 SEND_EVERY = 1.0  # seconds between looks for something due
@@ -85,6 +86,7 @@ def jobs(app: App, say: Say) -> Jobs:
     return {
         "look": (poll, _Looking(app, say)),
         "learn": (LEARN_EVERY, _unless_stopping(app, partial(_learn, app))),
+        "hubs": (HUBS_EVERY, _unless_stopping(app, partial(tell_hubs, app))),
         "tidy": (TIDY_EVERY, _unless_stopping(app, partial(tidy, app.store, app.clock, app.stop))),
         **sending(app),
     }

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from syndicate.alert import Failure, Problem
 from syndicate.config import PacedSettings, Settings
+from syndicate.fetch import origin
 from syndicate.publish import why_waiting
 from syndicate.store import (
     adopted,
@@ -23,6 +24,7 @@ from syndicate.store import (
     feedstates,
     highwater,
     holding,
+    hubs,
     letters,
     limits,
     mailings,
@@ -37,6 +39,7 @@ OVERDUE = timedelta(minutes=15)  # after which something due is a problem
 SILENT = timedelta(minutes=2)  # without a lease, after which a process is missed
 QUIET = timedelta(days=3)  # without a post although there was something to post
 DYING = (14, 7, 3, 1, 0)  # days before a login ends, when its owner is told
+STUBBORN = 5  # pings in a row that a hub did not take, after which that is a problem
 FAILING = 3  # failures of a loop in a row that are a problem
 RECENT = timedelta(days=14)  # an edition older than that is nobody's care any more
 
@@ -130,6 +133,12 @@ def _of_feeds(connection: Connection, settings: Settings) -> Iterator[Problem]:
             text = f"{state.problem}; if the site has moved, remove the key: the ids that were read stay"
     if text:
         yield Problem(key="feeds.adopt", text=text)
+    for hub in hubs.failing(connection, settings.feeds.hubs, STUBBORN) if settings.feeds.hubs else ():
+        text = (
+            f"feeds.hubs: {origin(hub.hub)} has not taken the news {hub.tries} times: {hub.problem}; it is tried again"
+            " within the hour: is its address right?"
+        )
+        yield Problem(key=f"hub:{origin(hub.hub)}", text=text)
 
 
 def _of_articles(connection: Connection, now: datetime) -> Iterator[Problem]:

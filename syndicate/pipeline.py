@@ -29,6 +29,7 @@ from syndicate.desk import Desk
 from syndicate.errors import SyndicateError
 from syndicate.freeze import freeze_due, freeze_planned, release_due
 from syndicate.guarded import GuardedFetcher
+from syndicate.hubs import Teller
 from syndicate.mail import Post, mail, tidy
 from syndicate.plan import plan
 from syndicate.press import Press
@@ -61,6 +62,7 @@ class App:
     post: Post | None
     alarm: Alarm  # tells the owner what is wrong
     stop: asyncio.Event  # set: nothing more is claimed
+    teller: Teller | None = None  # tells hubs that the feeds changed; None without any
     shunned: dict[str, float] = field(default_factory=dict)  # sources that it could not read, and since when
 
 
@@ -216,9 +218,16 @@ async def mail_letters(app: App) -> int:
     return notices + await mail(app.post, app.store, app.owner, app.clock, app.chance, app.stop)
 
 
+async def tell_hubs(app: App) -> int:
+    """Tell hubs of feeds that they do not know; returns how many took it."""
+    return await app.teller.tell_due() if app.teller else 0
+
+
 async def run_pass(app: App) -> Report:
     """One pass of the whole flow."""
     report = await look(app, asking=True)
-    await send(app)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(send(app))
+        tasks.create_task(tell_hubs(app))
     await tidy(app.store, app.clock, app.stop)
     return report
