@@ -39,6 +39,8 @@ from syndicate.store.subscribers import reachable
 from syndicate.store.throttles import Trouble as Trouble
 from syndicate.store.values import UtcTime
 
+ASIDE, ASIDE_TIMES = 1000, 20  # letters looked over at once, and how often at most in one claim
+
 
 class Recipient(NamedTuple):
     """One claimed letter with its person; a tuple, as each group makes 25 of them."""
@@ -221,6 +223,20 @@ _of_domain = letters.c.domain == bindparam("rested")
 _CLAIM = _claiming(and_(letters.c.crashes == 0, _open))
 _CLAIM_ALONE = _claiming(and_(letters.c.crashes > 0, _open))
 _CLAIM_OF = _claiming(and_(letters.c.crashes == 0, _of_domain))
+_window = (
+    select(letters.c.id)
+    .where(letters.c.delivery == bindparam("mailing"), _due, letters.c.due_at <= bindparam("now"))
+    .where(letters.c.crashes == 0)
+    .order_by(letters.c.due_at, letters.c.id)
+    .limit(ASIDE)
+    .with_for_update(skip_locked=True)
+    .cte("ahead")
+)
+_ASIDE = (
+    update(letters)
+    .where(letters.c.id.in_(select(_window.c.id)), among(letters.c.domain, "asleep"), _due)
+    .values(due_at=bindparam("until"))
+)
 _ahead = (  # no further is looked for a letter of one domain: the others that are before it go first
     select(letters.c.domain)
     .where(letters.c.delivery == bindparam("mailing"), _due, letters.c.due_at <= bindparam("now"))
@@ -256,6 +272,8 @@ def _claimed(
     rested = throttles.probing(known, now)
     resting = [domain for domain in throttles.closed(known) if not (alone and domain in rested)]
     told = {"mailing": mailing.delivery, "now": now, "resting": resting, "me": owner}
+    if resting and not alone:
+        _step_aside(connection, mailing, known, now)
     people: list[Recipient] = []
     for domain in () if alone or gate is Gate.PROBE else rested[:most]:
         one = told | {"rested": domain, "most": 1}
@@ -266,6 +284,19 @@ def _claimed(
     if gate is Gate.PROBE and people:
         pauses.probed(connection, keys, now)
     return people, gate
+
+
+def _step_aside(connection: Connection, mailing: Mailing, known: Known, now: datetime) -> None:
+    """Let the first letters due wait until their domain has rested: looked over at each claim, they would make one
+    cost as much as they are many.
+    """
+    asleep = throttles.asleep(known, now)
+    if not asleep:
+        return
+    told = {"mailing": mailing.delivery, "now": now, "asleep": list(asleep), "until": min(asleep.values())}
+    for _ in range(ASIDE_TIMES):
+        if connection.execute(_ASIDE, told).rowcount < ASIDE * 3 // 4:  # enough others are among them
+            return
 
 
 def _taken(connection: Connection, mailing: Mailing, claim: Update, told: Mapping[str, Any]) -> list[Recipient]:

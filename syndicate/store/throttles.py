@@ -63,6 +63,15 @@ def closed(known: Known) -> list[str]:
     return [key.removeprefix(_DOMAIN) for key in known if key.startswith(_DOMAIN)]
 
 
+def asleep(known: Known, now: datetime) -> dict[str, datetime]:
+    """Those in the first rest that they asked for, and when it ends."""
+    return {
+        key.removeprefix(_DOMAIN): row.probe_at
+        for key, row in known.items()
+        if key.startswith(_DOMAIN) and row.by_fault and row.probe_at and row.since + DOMAIN_REST >= row.probe_at > now
+    }
+
+
 def probing(known: Known, now: datetime) -> list[str]:
     """Those of them that have rested: one letter may try."""
     return [

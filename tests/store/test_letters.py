@@ -367,6 +367,8 @@ def test_a_domain_that_takes_no_more_rests_and_the_others_go_on(store: Store) ->
     group = take(store, one, settled=[put_off], resting={"slow.example": "421 4.7.28 too fast"})
     assert [to.email for to in group.people] == ["cy@fast.example"]
     assert store.read_now(pauses.standing) == {"email:slow.example": "421 4.7.28 too fast"}
+    waiting = [row.due_at for row in letter_rows(store, delivery) if row.state == "due"]
+    assert waiting == [NOON + MINUTE, NOON + 10 * MINUTE]  # the untried one is in no claim's way meanwhile
     at = NOON + 9 * MINUTE
     assert (take(store, one, at=at).people, store.read_now(groups.waiting, at, True, 9).letters) == ((), 0)
     [probe] = take(store, one, at=NOON + 10 * MINUTE).people
