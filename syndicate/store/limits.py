@@ -7,7 +7,7 @@ import hmac
 from datetime import datetime, timedelta
 from importlib import import_module
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 
 from syndicate.store.schema import limits
 
@@ -32,6 +32,13 @@ def take(connection: Connection, bucket: str, window_seconds: int, most: int, no
         index_elements=[limits.c.bucket, limits.c.span], set_={"count": limits.c.count + 1}, where=limits.c.count < most
     )
     return connection.execute(counted.returning(limits.c.count)).first() is not None
+
+
+def give_back(connection: Connection, bucket: str, window_seconds: int, now: datetime) -> None:
+    """One that was taken in this window does not count after all."""
+    start = int(now.timestamp()) // window_seconds * window_seconds
+    ours = (limits.c.bucket == bucket) & (limits.c.span == start) & (limits.c.count > 0)
+    connection.execute(update(limits).where(ours).values(count=limits.c.count - 1))
 
 
 def taken(connection: Connection, bucket: str, window_seconds: int, now: datetime) -> int:

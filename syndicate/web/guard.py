@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -38,13 +40,21 @@ HEADERS = {
 
 TOKEN_HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
+# Under no-referrer browsers send "Origin: null" with a page's own forms, which then could not be told from others'.
+NEWSROOM_HEADERS = TOKEN_HEADERS | {"referrer-policy": "same-origin"}
+
 
 class Guard:
-    """ASGI middleware around all routes. `error_page` makes the answer for a status code."""
+    """ASGI middleware around all routes. `error_page` makes the answer for a status code; `bodies` are the places
+    that take more or less than BODY_LIMIT: how their path begins, and how many bytes.
+    """
 
-    def __init__(self, app: ASGIApp, error_page: Callable[[int], Response]) -> None:
+    def __init__(
+        self, app: ASGIApp, error_page: Callable[[int], Response], bodies: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
         self._app = app
         self._error_page = error_page
+        self._bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -61,11 +71,12 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        if _stated_length(scope) > BODY_LIMIT:
+        limit = next((most for path, most in self._bodies.items() if scope["path"].startswith(path)), BODY_LIMIT)
+        if _stated_length(scope) > limit:
             await self._error_page(413)(scope, receive, send_guarded)
             return
         try:
-            await self._app(scope, _Capped(receive), send_guarded)
+            await self._app(scope, _Capped(receive, limit), send_guarded)
         except Exception:
             # The path may hold a token: the log gets the name of the page, never the address asked for.
             endpoint = scope.get("endpoint")
@@ -78,15 +89,15 @@ class Guard:
 
 def _stated_length(scope: Scope) -> int:
     length = Headers(scope=scope).get("content-length", "0")
-    return int(length) if length.isdecimal() and len(length) < 20 else BODY_LIMIT + 1
+    return int(length) if length.isdecimal() and len(length) < 20 else sys.maxsize
 
 
 class _Capped:
     """`receive`, for so many bytes and so long."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, limit: int) -> None:
         self._receive = receive
-        self._left = BODY_LIMIT
+        self._left = limit
         self._until: float | None = None
 
     async def __call__(self) -> Message:

@@ -131,6 +131,36 @@ class Archive(Protocol):
         ...
 
 
+class Logins(Protocol):
+    """The newsroom's password and who has logged in with it, the same on every machine."""
+
+    async def password(self) -> str:
+        """Its hash, or itself; "" where there is none. A second old at most."""
+        ...
+
+    def mac(self, text: str) -> str:
+        """32 hex digits over a text that nobody else can make."""
+        ...
+
+    async def may_try(self, what: str, network: str | None) -> bool:
+        """Count one look at a password; false: there were too many."""
+        ...
+
+    async def was_right(self, what: str, network: str | None) -> None:
+        """What was counted last was no guess."""
+        ...
+
+    async def begin(self, session: str, mark: str, former: str) -> None:
+        """A session under the hash of its cookie; the `former` of the same browser is over. After the commit."""
+        ...
+
+    async def lives(self, session: str, mark: str) -> bool:
+        """Whether it was opened with the password of that mark, and is neither idle nor old."""
+        ...
+
+    async def end(self, session: str) -> None: ...
+
+
 class Office(Protocol):
     """The program as seen from the web. Whatever a method raises becomes an error page and a line in the log."""
 
@@ -155,6 +185,9 @@ class Office(Protocol):
 
     @property
     def signer(self) -> Reader: ...
+
+    @property
+    def logins(self) -> Logins: ...
 
     @property
     def archive(self) -> Archive: ...

@@ -14,11 +14,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from syndicate.web.guard import TOKEN_HEADERS
+from syndicate.web.guard import BODY_LIMIT, NEWSROOM_HEADERS, TOKEN_HEADERS
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-DoorName = Literal["open", "token", "loopback-or-password", "signed", "session"]
+Judge = Callable[[Request], Awaitable[Response | None]]
+"""Answers who has not signed the body as agreed; None: come in."""
+
+DoorName = Literal["open", "token", "loopback-or-password", "signed", "session", "login"]
 
 GET: Sequence[str] = ("GET",)  # and HEAD, which answers alike
 GET_POST: Sequence[str] = ("GET", "POST")
@@ -33,6 +36,8 @@ class Place:
     endpoint: Endpoint
     methods: Sequence[str] = GET
     policy: str | None = None  # a Content-Security-Policy of its own
+    body: int = BODY_LIMIT  # bytes
+    judge: Judge | None = None  # of a place behind the door "signed": whether a request is
 
     @property
     def purpose(self) -> str:
@@ -54,6 +59,11 @@ def route(place: Place, keepers: Mapping[str, Keeper]) -> Route:
             answer.headers["content-security-policy"] = place.policy
         if place.door == "token":  # neither kept nor told on
             answer.headers.update(TOKEN_HEADERS)
+        if place.door in ("session", "login"):
+            kept = answer.headers.get("cache-control", "")
+            answer.headers.update(NEWSROOM_HEADERS)
+            if kept.startswith("private"):  # what pages are made of, with a version in its address
+                answer.headers["cache-control"] = kept
         return answer
 
     enter.__name__ = name_of(place.endpoint)  # the log names pages by it
@@ -62,6 +72,11 @@ def route(place: Place, keepers: Mapping[str, Keeper]) -> Route:
 
 async def _shut(place: Place, request: Request) -> Response | None:
     raise HTTPException(404)
+
+
+async def judged(place: Place, request: Request) -> Response | None:
+    """The keeper of a door for programs: the place itself knows how they sign. Where it does not, it stays shut."""
+    return await place.judge(request) if place.judge is not None else await _shut(place, request)
 
 
 async def nobody(place: Place, request: Request) -> Response | None:

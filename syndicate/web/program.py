@@ -19,6 +19,7 @@ from syndicate.pipeline import App
 from syndicate.signer import Signer
 from syndicate.store import highwater, vitals
 from syndicate.web.archive_program import ProgramArchive
+from syndicate.web.login_program import ProgramLogins
 from syndicate.web.signup_program import ProgramSignup, leave
 
 FRESH = 1.0  # seconds for which an answer about health serves everybody who asks
@@ -35,6 +36,7 @@ class NewsroomOffice:
         self._settings = app.settings
         self.signer: Signer = app.signer
         mails = app.settings.email is not None and app.settings.digests
+        self.logins = ProgramLogins(app.settings.web, app.store, app.clock, app.secret)
         self.archive = ProgramArchive(app.store, app.clock)
         self.signup = ProgramSignup(app.settings, app.store, app.clock, app.secret) if mails else None
         self._health: tuple[float, Mapping[str, object]] | None = None
@@ -86,7 +88,9 @@ class NewsroomOffice:
         return {"ok": not problems, "works": works, "problems": len(problems), "oldest_due_seconds": oldest}
 
     async def ready(self) -> bool:
-        """Whether the database answers, and takes what is written."""
+        """Whether the database answers, and takes what is written. Not while stopping: a balancer asks elsewhere."""
+        if self._app.stop.is_set():
+            return False
         try:
             async with asyncio.timeout(ANSWER_TIME):
                 return await self._app.store.read(vitals.answers) and self._app.store.trouble is None

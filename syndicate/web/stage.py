@@ -29,6 +29,11 @@ _FEEDS = (
 
 _ERRORS = {
     400: ("That did not make sense", "The request could not be understood."),
+    403: (
+        "Not from here",
+        "The page was open for too long, or the request did not come from it. Nothing was changed. Open the newsroom"
+        " again, log in if it asks you to, and press the button once more.",
+    ),
     404: ("There is nothing here", "The address may be mistyped, or cut off where a mail program broke the line."),
     405: ("Not like that", "This page does not take that kind of request."),
     408: ("That took too long", "The request did not arrive in full. Please try again."),

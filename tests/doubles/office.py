@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -93,6 +94,39 @@ class SmallArchive:
 
 
 @dataclass
+class SmallLogins:
+    """Fulfils `syndicate.web.office.Logins`."""
+
+    configured: str = ""
+    sessions: dict[str, str] = field(default_factory=dict)
+    refuses: bool = False
+    tried: list[tuple[str, str | None]] = field(default_factory=list)
+
+    async def password(self) -> str:
+        return self.configured
+
+    def mac(self, text: str) -> str:
+        return hashlib.sha256(f"a secret of the tests\n{text}".encode()).hexdigest()[:32]
+
+    async def may_try(self, what: str, network: str | None) -> bool:
+        self.tried.append((what, network))
+        return not self.refuses
+
+    async def was_right(self, what: str, network: str | None) -> None:
+        self.tried.pop()
+
+    async def begin(self, session: str, mark: str, former: str) -> None:
+        self.sessions.pop(former, None)
+        self.sessions[session] = mark
+
+    async def lives(self, session: str, mark: str) -> bool:
+        return self.sessions.get(session) == mark
+
+    async def end(self, session: str) -> None:
+        self.sessions.pop(session, None)
+
+
+@dataclass
 class SmallOffice:
     """Fulfils `syndicate.web.office.Office`."""
 
@@ -108,10 +142,14 @@ class SmallOffice:
     signer: Signer = field(default_factory=lambda: Signer(b"a secret of the tests, long enough"))
     signup: SmallSignup | None = field(default_factory=SmallSignup)
     archive: SmallArchive = field(default_factory=SmallArchive)
+    logins: SmallLogins = field(default_factory=SmallLogins)
     people: set[int] = field(default_factory=lambda: {7})
     healthy: bool = True
     working: bool = True
     broken: bool = False
+
+    def __post_init__(self) -> None:
+        self.logins.configured = self.logins.configured or self.web.password.reveal()
 
     async def unsubscribe(self, subscriber: int) -> bool:
         if self.broken:
