@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from functools import partial
@@ -23,6 +24,7 @@ from syndicate.sources.folder import Folder
 from syndicate.store import articles, pauses, scanners
 from syndicate.store.owners import FileLock
 from syndicate.store.scanners import DAEMON
+from syndicate.supervisor import inherited, tell
 from syndicate.ticker import Job, Ticker
 from syndicate.watch import hints
 from syndicate.words import after_pass, upcoming
@@ -47,6 +49,7 @@ async def serve(settings: Settings, clock: Clock, say: Say) -> int:
     """
     with _alone(settings):
         async with open_app(settings, clock, DAEMON) as app, _web(app) as address:
+            tell(os.environ, "READY=1")
             say(f"syndicate runs; stop it with Ctrl-C.{f' Feeds and pages at {address}' if address else ''}")
             for name, slots in upcoming(settings, clock.now()).items():
                 say(f"{name}: next {slots} ({settings.site.timezone})")
@@ -57,6 +60,7 @@ async def serve(settings: Settings, clock: Clock, say: Say) -> int:
 async def help_out(settings: Settings, clock: Clock, say: Say) -> int:
     """`worker`: deliver and mail what is due, until SIGTERM or SIGINT. Raises SyndicateError: an unusable database."""
     async with open_app(settings, clock, WORKER) as app:
+        tell(os.environ, "READY=1")
         say("syndicate helps to deliver and mail; stop it with Ctrl-C.")
         await _work(app, sending(app))
     return 0
@@ -129,6 +133,7 @@ async def _work(app: App, jobs: Jobs) -> None:
             tasks.create_task(_hints(app, ticker))
             tasks.create_task(_inherit(app, ticker))
         await app.stop.wait()
+    tell(os.environ, "STOPPING=1")
     log.info("stopping", running=busy.count)
     try:
         await asyncio.wait_for(busy.idle.wait(), GRACE)
@@ -221,7 +226,8 @@ async def _web(app: App) -> AsyncIterator[str]:
     from syndicate.web.program import NewsroomOffice
     from syndicate.web.server import Server
 
-    server = Server(build(NewsroomOffice(app)), web.host, web.port)
+    handed = inherited(os.environ, os.getpid())
+    server = Server(build(NewsroomOffice(app)), web.host, web.port, handed=handed)
     server.bind()
     serving = asyncio.create_task(server.serve())
     try:

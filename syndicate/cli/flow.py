@@ -48,8 +48,9 @@ def run(
         raise typer.Exit(session.run(_once(session), mails=True))
     from syndicate.daemon import serve
 
-    session.listen(session.verbosity)
-    raise typer.Exit(session.run(serve(settings, session.clock, session.say), mails=True))
+    with session.daemon_log() as say:
+        code = session.run(serve(settings, session.clock, say), mails=True)
+    raise typer.Exit(code)
 
 
 def worker(context: typer.Context) -> None:
@@ -62,8 +63,9 @@ def worker(context: typer.Context) -> None:
     _check_reach(session)
     from syndicate.daemon import help_out
 
-    session.listen(session.verbosity)
-    raise typer.Exit(session.run(help_out(settings, session.clock, session.say), mails=True))
+    with session.daemon_log() as say:
+        code = session.run(help_out(settings, session.clock, say), mails=True)
+    raise typer.Exit(code)
 
 
 async def _once(session: Session) -> int:

@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -14,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from syndicate.errors import ConfigError, Problem, UsageError
+from syndicate.errors import ConfigError, Problem, SyndicateError, UsageError
 
 if TYPE_CHECKING:
     from syndicate.clock import SystemClock
@@ -49,6 +50,30 @@ class Session:
         from syndicate import logs
 
         logs.setup(verbosity, json=False, stream=sys.stderr)
+
+    @contextmanager
+    def daemon_log(self) -> Iterator[Callable[[str], None]]:
+        """The whole log while the body runs; yields what says words to the owner.
+
+        With `logs.format = "json"` these are lines of it too, and so is the error that ends the body: nothing on
+        stderr is anything else.
+        """
+        from syndicate import logs
+
+        if self.settings.logs.format == "text":
+            self.listen(self.verbosity)
+            yield self.say
+            return
+        logs.setup(self.verbosity, json=True, stream=sys.stderr)
+        log = logs.get(__name__)
+        try:
+            yield lambda text: log.info("said", text=text)
+        except SyndicateError as error:
+            log.error("ended", error=str(error))
+            raise SystemExit(2 if isinstance(error, UsageError | ConfigError) else 1) from error
+        except Exception as error:
+            log.exception("ended", error)
+            raise SystemExit(1) from error
 
     @cached_property
     def clock(self) -> SystemClock:

@@ -243,6 +243,12 @@ class HttpSettings(Table):
     _allow_private = field_validator("allow_private")(rules.hosts)
 
 
+class LogSettings(Table):
+    """`[logs]`: what `run` and `worker` write to stderr."""
+
+    format: Literal["text", "json"] = "text"
+
+
 class Settings(Table):
     """The whole configuration. Paths are joined to the file's folder."""
 
@@ -261,6 +267,7 @@ class Settings(Table):
     webhooks: tuple[WebhookSettings, ...] = ()
     alerts: AlertSettings = AlertSettings()
     http: HttpSettings = HttpSettings()
+    logs: LogSettings = LogSettings()
 
     _path: Path | None = PrivateAttr(default=None)
 

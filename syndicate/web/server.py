@@ -10,7 +10,7 @@ import contextlib
 import errno
 import resource
 import socket
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import h11
@@ -18,12 +18,14 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from syndicate.config import is_loopback_host
 from syndicate.errors import SyndicateError
 
 HEAD_LIMIT = 16 * 1024  # bytes of request line and headers
 REQUEST_TIME = 20.0  # seconds for a request to come in, head and body
 STALL_TIME = 60.0  # seconds without a client taking anything of its answer
 STOP_TIME = 10  # seconds for requests under way when the server stops
+LAST_CALL = 0.5  # seconds in which a client that has just come may still ask, then
 
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
@@ -32,6 +34,7 @@ class Server(uvicorn.Server):
     """Serve one application at one address, inside somebody else's event loop.
 
     Stop it by `should_exit = True`. `bind` may be called ahead of `serve`, to hear early that the port is taken.
+    `handed`: listening sockets of a supervisor, taken instead of the address. Who connects while nobody serves waits.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Server(uvicorn.Server):
         host: str,
         port: int,
         *,
+        handed: Sequence[socket.socket] = (),
         request_time: float = REQUEST_TIME,
         stall_time: float = STALL_TIME,
     ) -> None:
@@ -66,7 +70,7 @@ class Server(uvicorn.Server):
                 stall_time=stall_time,
             )
         )
-        self._sockets: list[socket.socket] = []
+        self._sockets: list[socket.socket] = list(handed)
 
     @property
     def port(self) -> int:
@@ -74,8 +78,11 @@ class Server(uvicorn.Server):
         return int(self._sockets[0].getsockname()[1]) if self._sockets else self.config.port
 
     def bind(self) -> None:
-        """Take the address. Raise SyndicateError when it cannot be had."""
+        """Take the address, or look at the sockets handed over. Raise SyndicateError when it cannot be had."""
         host, port = self.config.host, self.config.port
+        if self._sockets:
+            self._check_handed(host)
+            return
         missing: OSError | None = None
         try:
             found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -92,6 +99,15 @@ class Server(uvicorn.Server):
         except OSError as error:
             self.release()
             raise SyndicateError(_reason(error, host, port)) from error
+
+    def _check_handed(self, host: str) -> None:
+        for one in self._sockets:
+            address = str(one.getsockname()[0])
+            if is_loopback_host(host) and not is_loopback_host(address):
+                self.release()
+                raise SyndicateError(
+                    f"the socket handed over listens at {address}, web.host says {host}: make ListenStream= say so too"
+                )
 
     def release(self) -> None:
         """Let go of what `bind` took and `serve` never used."""
@@ -158,6 +174,7 @@ class _Impatient(H11Protocol):
     _request_timer: asyncio.TimerHandle | None = None
     _stall_timer: asyncio.TimerHandle | None = None
     _unsent = 0
+    _called = False  # for the last time
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # over TCP it is one
         super().connection_made(transport)
@@ -171,6 +188,14 @@ class _Impatient(H11Protocol):
         self._stop_request_timer()
         self._stop_stall_timer()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """The server stops. Who has just connected still gets his answer; the listening socket is another's already."""
+        if self.cycle is None and not self._called:
+            self._called = True
+            self.loop.call_later(LAST_CALL, self.shutdown)
+        elif not self.transport.is_closing():
+            super().shutdown()
 
     def pause_writing(self) -> None:
         super().pause_writing()
