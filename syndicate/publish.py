@@ -72,7 +72,10 @@ async def _ids(store: Store, shown: Sequence[Article]) -> Mapping[str, str]:
     """
     keys = {article.id: adopt.key(article.url) for article in reversed(shown)}
     given, wanted = await store.read(adopted.ids, keys)
-    return given | await store.write(adopted.give, wanted) if wanted else given
+    if wanted:
+        given |= await store.write(adopted.give, wanted)
+        crashpoint("adopt.filled")
+    return given
 
 
 async def publish_if_changed(store: Store, settings: Settings) -> Published:

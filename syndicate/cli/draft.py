@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ from syndicate.errors import ConfigError, Problem
 if TYPE_CHECKING:
     from syndicate.config import Settings
 
-LATER = "comes with a later version"
 SCHEDULES = {"weekly": "FRI 09:00", "daily": "daily 09:00", "none": ""}
 
 
@@ -39,19 +37,14 @@ class Plan:
     templates: str = ""
 
 
-def compose(plan: Plan, folder: Path) -> tuple[str, frozenset[str]]:
-    """The configuration as text, and the keys that are commented out in it because this version refuses them.
-
-    Raises ConfigError where an answer cannot stand in a configuration.
-    """
+def compose(plan: Plan, folder: Path) -> str:
+    """The configuration as text. Raises ConfigError where an answer cannot stand in a configuration."""
     from syndicate.config import problems_at_start
 
-    whole = write(plan, ())
-    later = frozenset(problem.key for problem in problems_at_start(_settings(whole, folder)))
-    text = write(plan, later)
+    text = write(plan)
     if problems := problems_at_start(_settings(text, folder)):
         raise ConfigError(problems)
-    return text, later
+    return text
 
 
 def _settings(text: str, folder: Path) -> Settings:
@@ -69,15 +62,11 @@ def _settings(text: str, folder: Path) -> Settings:
         raise ConfigError([Problem(key, words) for key, words in found]) from None
 
 
-def write(plan: Plan, later: Collection[str]) -> str:
+def write(plan: Plan) -> str:
     """The file: what was found, and the channels in rehearsal."""
 
     def key(name: str, value: str, why: str = "") -> str:
-        """One line; commented out where this version has no use for the key."""
-        last = name.rpartition(".")[2]
-        line = f"{last} = {value}"
-        if name in later:
-            return f"# {line}  # {LATER}; remove the first # then"
+        line = f"{name.rpartition('.')[2]} = {value}"
         return f"{line:<33} # {why}" if why else line
 
     seen = "true: an article is ready when its public page answers"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from syndicate import survey
-from syndicate.cli.draft import LATER, SCHEDULES, Plan, compose
+from syndicate.cli.draft import SCHEDULES, Plan, compose
 from syndicate.cli.guess import NOWHERE, Guess, Shelf, guess, patterns, read_articles
 from syndicate.cli.lookup import Sight, look_up
 from syndicate.cli.session import Session
@@ -66,8 +66,8 @@ def _write(session: Session, folder: Path, target: Path, templates: str) -> dict
         shelf, missed = Shelf(files=0), [f"could not look up the articles: {error}"]
     sight = _looked_up(session, answers, shelf, found)
     plan = replace(weigh(found, answers, shelf, sight, folder.resolve().name), templates=templates)
-    text, later = compose(plan, folder)
-    for line in told(plan, shelf, sight, later):
+    text = compose(plan, folder)
+    for line in told(plan, shelf, sight):
         session.say(line)
     sight.missed[:0] = missed
     for line in sight.missed:
@@ -189,14 +189,13 @@ def _language(tag: str) -> str:
         return ""
 
 
-def told(plan: Plan, shelf: Shelf, sight: Sight, later: Collection[str]) -> list[str]:
+def told(plan: Plan, shelf: Shelf, sight: Sight) -> list[str]:
     """What was found, in short lines."""
     lines = []
     if sight.home is not None:
         lines.append(f"{plan.url}: {plan.title}, language {plan.language}")
     if sight.feed:
-        adopted = f": its ids can be kept once feeds.adopt {LATER}" if "feeds.adopt" in later else ", adopted"
-        lines.append(f"feed: {sight.feed}, {_counted(sight.items, 'item')}{adopted}")
+        lines.append(f"feed: {sight.feed}, {_counted(sight.items, 'item')}, whose ids are kept")
     elif sight.home is not None:
         lines.append("feed: none found")
     if sight.sitemap:

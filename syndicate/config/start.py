@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import islice, pairwise
-from typing import Any
 
 from syndicate.config.models import Settings
 from syndicate.config.schedule import cron
 from syndicate.config.values import host_of, is_example_domain, is_loopback_url, is_reserved_domain
 from syndicate.errors import Problem
 
-_LATER = "comes with a later version; remove this key for now"
-
-_NOT_YET: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
-    # key, `*` for each entry of a list     when it promises what is not built       what to say
-    ("feeds.hubs", bool, "telling WebSub hubs " + _LATER),
-)
-
 
 def problems_at_start(settings: Settings) -> list[Problem]:
-    """Why nothing may start: live mail that could not be answered for (rule 24), and keys whose feature is not built.
+    """Why nothing may start: live mail that could not be answered for (rule 24), and keys that lack another.
 
     Whether recipients could use the links is for the caller, who knows them: `is_loopback_url(web.public_url)`.
     """
-    return [*_live_mail(settings), *_alerts(settings), *_digests(settings), *_not_yet(settings)]
+    return [*_live_mail(settings), *_alerts(settings), *_digests(settings)]
 
 
 def _live_mail(settings: Settings) -> Iterator[Problem]:
@@ -84,21 +76,3 @@ def _is_test_site(settings: Settings) -> bool:
     """Whether readers' links lead to this machine or nowhere, so that only test addresses are written to anyway."""
     url = settings.web.public_url
     return is_loopback_url(url) or is_reserved_domain(host_of(url))
-
-
-def _not_yet(settings: Settings) -> Iterator[Problem]:
-    for pattern, promises, text in _NOT_YET:
-        for key, value in _values(settings, pattern.split("."), ""):
-            if promises(value):
-                yield Problem(key, text)
-
-
-def _values(value: Any, path: list[str], key: str) -> Iterator[tuple[str, Any]]:
-    """The values a pattern leads to, with their dotted keys; none below a table that is absent."""
-    if not path:
-        yield key, value
-    elif path[0] == "*":
-        for index, entry in enumerate(value):
-            yield from _values(entry, path[1:], f"{key}.{index}")
-    elif value is not None:
-        yield from _values(getattr(value, path[0]), path[1:], f"{key}.{path[0]}".lstrip("."))

@@ -768,18 +768,6 @@ def test_public_channels_are_known_by_name_and_key(folder):
 
 
 @pytest.mark.parametrize(
-    ("text", "key"),
-    [
-        ('[feeds]\nhubs = ["https://hub.test"]', "feeds.hubs"),
-    ],
-)
-def test_a_key_whose_feature_is_not_built_is_refused_at_start(folder, text, key):
-    (problem,) = problems_at_start(settings(folder, LEAST + text))
-    assert problem.key == key
-    assert "later version" in problem.text
-
-
-@pytest.mark.parametrize(
     ("digest", "told"),
     [
         ('proof = "1h"', ""),

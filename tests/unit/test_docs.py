@@ -142,16 +142,12 @@ def test_every_default_in_the_readme_is_the_program_s() -> None:
 
 
 COMPANIONS = {"web.password"}
-"""Keys that are of no use without one that is refused."""
+"""Keys of what is not built."""
 
 
 def test_keys_of_what_is_not_built_are_marked_and_no_others() -> None:
-    from syndicate.config.start import _NOT_YET
-
-    refused = {pattern.replace(".*", "") for pattern, _, _ in _NOT_YET}
-    refused |= {key for key in KEYS if key.split(".")[0] in refused}
     marked = {key for key in KEYS if re.search(rf"^\| `{re.escape(key)}` .*°", README, re.MULTILINE)}
-    assert marked == (refused & set(KEYS)) | COMPANIONS
+    assert marked == COMPANIONS
     assert later_in_example() <= marked
 
 
