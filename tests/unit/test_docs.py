@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENTS = ["README.md", "CHANGELOG.md", "docs/operating.md", "docs/front-matter.md", "docs/growing.md"]
 DOCUMENTS += ["docs/linkedin.md", "docs/channels.md", "docs/letters.md", "docs/subscribing.md"]
+DOCUMENTS += ["docs/feeds.md", "docs/troubles.md"]
 LISTS = ("sources", "digests", "webhooks")
 REQUIRED = {"site.title": "Harbour", "site.url": "https://harbour.example"}
 REQUIRED |= {"webhooks.name": "hook", "webhooks.url": "https://hooks.example/articles"}
@@ -141,25 +142,9 @@ def test_every_default_in_the_readme_is_the_program_s() -> None:
         assert getattr(left, name) == getattr(right, name), f"a default of {name} is told wrongly"
 
 
-COMPANIONS = {"web.password"}
-"""Keys of what is not built."""
-
-
-def test_keys_of_what_is_not_built_are_marked_and_no_others() -> None:
-    marked = {key for key in KEYS if re.search(rf"^\| `{re.escape(key)}` .*°", README, re.MULTILINE)}
-    assert marked == COMPANIONS
-    assert later_in_example() <= marked
-
-
-def later_in_example() -> set[str]:
-    """Keys of config.toml of which its comment says that they come later."""
-    table, found = "", set()
-    for line in (ROOT / "config.toml").read_text("utf-8").splitlines():
-        if heading := re.match(r"\[+([a-z.]+)\]+", line):
-            table = f"{heading[1]}."
-        elif (key := re.match(r"([a-z_]+) = ", line)) and "later version" in line:
-            found.add(table + key[1])
-    return found
+def test_no_key_is_announced_for_later() -> None:
+    assert "°" not in section("Configuration")
+    assert "later version" not in (ROOT / "config.toml").read_text("utf-8")
 
 
 def test_every_table_is_reached_by_the_keys() -> None:
@@ -181,6 +166,27 @@ def test_every_configuration_in_the_documents_loads(name: str, text: str, tmp_pa
     secrets = dict.fromkeys(re.findall(r'\{ env = "(\w+)" \}', text), "a secret")
     settings = config.load(tmp_path / "syndicate.toml", secrets)
     assert config.problems_at_start(settings) == []
+
+
+# --- troubles ---------------------------------------------------------------------------------------------------------
+
+TROUBLES = re.findall(
+    r"^\| (?!message)([^|]*) \| [^|]+ \|$", (ROOT / "docs/troubles.md").read_text("utf-8"), re.MULTILINE
+)
+
+
+def said() -> str:
+    """All that the program can say: its source, with texts that span lines joined."""
+    source = "\n".join(path.read_text("utf-8") for path in sorted((ROOT / "syndicate").rglob("*.py")))
+    return re.sub(r"\"\s*\n\s*f?\"", "", source).replace("`", "")
+
+
+def test_every_trouble_quotes_what_the_program_says() -> None:
+    source = said()
+    quoted = [span for row in TROUBLES for span in re.findall(r"`([^`]+)`", row) if not span.startswith("syndicate ")]
+    assert len(quoted) > 15
+    parts = [part.strip(" :") for span in quoted for part in re.split(r"…|\b\d+\b|: ", span)]
+    assert [part for part in parts if part and part not in source] == []
 
 
 # --- the rest ---------------------------------------------------------------------------------------------------------
