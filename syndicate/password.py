@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import re
+import unicodedata
 
 COST, BLOCK, PARALLEL = 15, 8, 1  # 32 MB and some 0.1 s a try
 _HASH = re.compile(r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)")
@@ -32,8 +33,9 @@ def matches(stored: str, given: str) -> bool:
 
 
 def _scrypt(password: str, salt: bytes, cost: int, block: int, parallel: int) -> bytes:
+    text = unicodedata.normalize("NFC", password)  # keyboards differ in how they make an accent (RFC 8265 section 4.2)
     return hashlib.scrypt(
-        password.encode("utf-8", "surrogatepass"), salt=salt, n=1 << cost, r=block, p=parallel, maxmem=_MEMORY, dklen=32
+        text.encode("utf-8", "surrogatepass"), salt=salt, n=1 << cost, r=block, p=parallel, maxmem=_MEMORY, dklen=32
     )
 
 

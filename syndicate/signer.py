@@ -1,7 +1,10 @@
-"""Signed links: a MAC and a number. They need no row and never expire (rule 22); each purpose has a key of its own."""
+"""Signed links and return paths: a MAC and a number or two. They need no row and never expire (rule 22); each purpose
+has a key of its own.
+"""
 
 from __future__ import annotations
 
+import base64
 import binascii
 import hashlib
 import hmac
@@ -50,6 +53,10 @@ class Signer:
 
         return of
 
+    def mac(self, purpose: str, text: str) -> str:
+        """32 hex digits over a text, for one purpose; nobody else can make them."""
+        return self._key(purpose).digest(text.encode("utf-8", "surrogatepass"))[: self._MAC].hex()
+
     def read(self, purpose: str, token: str) -> int | None:
         """The person's number, or None for a token that this secret did not sign for this purpose."""
         if not re.fullmatch(r"[A-Za-z0-9_-]{23,32}", token):
@@ -74,6 +81,42 @@ class Signer:
             keyed = _Keyed(hmac.digest(self._secret, b"syndicate link 1 " + purpose.encode(), hashlib.sha256))
             self._keyed[purpose] = keyed
         return keyed
+
+
+class ReturnPaths:
+    """The address to which one letter's delivery reports go: `bounce+DELIVERY.SUBSCRIBER.MAC@news.example.org`.
+
+    The MAC (80 bits) keeps strangers from speaking in somebody's name; lower-case letters and digits alone survive
+    servers that change case. The same at each attempt, or greylisting never ends (RFC 6647).
+    """
+
+    _FOUND = re.compile(r"(?<![0-9])([0-9]{1,19})\.([0-9]{1,19})\.([a-z2-7]{16})(?![a-z2-7])", re.IGNORECASE)
+    _MOST = 50  # that are looked at in one text
+
+    def __init__(self, secret: bytes, address: str) -> None:
+        """`address`: what was made for bounces, with an A-label domain; "" where none was: `read` alone is of use."""
+        local, _, domain = address.rpartition("@")
+        self._begin, self._end = f"{local}+", f"@{domain}"
+        self._keyed = _Keyed(hmac.digest(secret, b"syndicate return path 1", hashlib.sha256))
+
+    def of(self, delivery: int, subscriber: int) -> str:
+        """The envelope sender of one person's letter."""
+        return f"{self._begin}{delivery}.{subscriber}.{self._mark(delivery, subscriber)}{self._end}"
+
+    def read(self, text: str) -> tuple[int, int] | None:
+        """Delivery and subscriber of the first return path of ours in a text, also one that a forwarder packed into an
+        address of his own (SRS); None where there is none.
+        """
+        for number, found in enumerate(self._FOUND.finditer(text)):
+            delivery, subscriber = int(found[1]), int(found[2])
+            if hmac.compare_digest(self._mark(delivery, subscriber), found[3].lower()):
+                return delivery, subscriber
+            if number >= self._MOST:
+                break
+        return None
+
+    def _mark(self, delivery: int, subscriber: int) -> str:
+        return base64.b32encode(self._keyed.digest(b"%d %d" % (delivery, subscriber))[:10]).decode().lower()
 
 
 def _number(subscriber: int) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -11,6 +9,7 @@ from sqlalchemy import Connection
 from syndicate.clock import Clock
 from syndicate.config import WebSettings
 from syndicate.crashpoint import crashpoint
+from syndicate.signer import Signer
 from syndicate.store import limits, sessions
 from syndicate.store.database import Store
 
@@ -23,11 +22,11 @@ SLOWLY = 10  # seconds for each try beyond: a stranger may slow the owner down, 
 class ProgramLogins:
     """What the doors may ask of the program."""
 
-    def __init__(self, web: WebSettings, store: Store, clock: Clock, secret: bytes) -> None:
+    def __init__(self, web: WebSettings, store: Store, clock: Clock, signer: Signer) -> None:
         self._configured = web.password.reveal()
         self._store = store
         self._clock = clock
-        self._secret = secret
+        self._signer = signer
         self._known: tuple[float, str] | None = None
 
     async def password(self) -> str:
@@ -40,19 +39,25 @@ class ProgramLogins:
         return self._known[1]
 
     def mac(self, text: str) -> str:
-        """32 hex digits over a text, that nobody else can make."""
-        return hmac.new(self._secret, f"newsroom 1\n{text}".encode(), hashlib.sha256).hexdigest()[:32]
+        """32 hex digits over a text that nobody else can make."""
+        return self._signer.mac("newsroom", text)
 
     async def may_try(self, what: str, network: str | None) -> bool:
         """Whether one more password may be looked at for `what`; counted before it is, so that many at once are too."""
-        allowed = await self._store.write(_try, self._secret, what, network, self._clock.now())
+        allowed = await self._store.write(_try, *self._buckets(what, network), self._clock.now())
         crashpoint("login.counted")
         return allowed
 
     async def was_right(self, what: str, network: str | None) -> None:
         """It was the password: only wrong ones count against a network."""
         if network is not None:
-            await self._store.write(_forgive, self._secret, what, network, self._clock.now())
+            await self._store.write(limits.give_back, self._bucket(what, network), WINDOW, self._clock.now())
+
+    def _bucket(self, what: str, network: str) -> str:
+        return self.mac(f"limit {what}\n{network}")
+
+    def _buckets(self, what: str, network: str | None) -> tuple[str | None, str, str]:
+        return network and self._bucket(what, network), self._bucket(what, ""), self._bucket(f"{what} beyond", "")
 
     async def begin(self, session: str, mark: str, former: str) -> None:
         await self._store.write(sessions.begin, session, mark, former, self._clock.now())
@@ -68,17 +73,8 @@ class ProgramLogins:
         await self._store.write(sessions.end, session)
 
 
-def _try(connection: Connection, secret: bytes, what: str, network: str | None, now: datetime) -> bool:
+def _try(connection: Connection, theirs: str | None, everybody: str, beyond: str, now: datetime) -> bool:
     limits.forget(connection, now)
-    if network is not None and not limits.take(
-        connection, limits.bucket(secret, what, network), WINDOW, FROM_ONE_NETWORK, now
-    ):
+    if theirs is not None and not limits.take(connection, theirs, WINDOW, FROM_ONE_NETWORK, now):
         return False
-    everybody = limits.bucket(secret, what)
-    return limits.take(connection, everybody, HOUR, IN_ALL, now) or limits.take(
-        connection, limits.bucket(secret, f"{what} beyond"), SLOWLY, 1, now
-    )
-
-
-def _forgive(connection: Connection, secret: bytes, what: str, network: str, now: datetime) -> None:
-    limits.give_back(connection, limits.bucket(secret, what, network), WINDOW, now)
+    return limits.take(connection, everybody, HOUR, IN_ALL, now) or limits.take(connection, beyond, SLOWLY, 1, now)

@@ -36,7 +36,7 @@ class NewsroomOffice:
         self._settings = app.settings
         self.signer: Signer = app.signer
         mails = app.settings.email is not None and app.settings.digests
-        self.logins = ProgramLogins(app.settings.web, app.store, app.clock, app.secret)
+        self.logins = ProgramLogins(app.settings.web, app.store, app.clock, app.signer)
         self.archive = ProgramArchive(app.store, app.clock)
         self.signup = ProgramSignup(app.settings, app.store, app.clock, app.secret) if mails else None
         self._health: tuple[float, Mapping[str, object]] | None = None

@@ -149,7 +149,8 @@ class SmallOffice:
     broken: bool = False
 
     def __post_init__(self) -> None:
-        self.logins.configured = self.logins.configured or self.web.password.reveal()
+        if isinstance(self.logins, SmallLogins) and not self.logins.configured:
+            self.logins.configured = self.web.password.reveal()
 
     async def unsubscribe(self, subscriber: int) -> bool:
         if self.broken:
