@@ -134,8 +134,10 @@ class WebSettings(Table):
     port: Port = 8080
     public_url: PublicBase = "http://127.0.0.1:8080"
     password: Password = Secret()
+    trusted_proxies: tuple[str, ...] = ()
 
     _host = field_validator("host")(rules.host)
+    _trusted_proxies = field_validator("trusted_proxies")(rules.networks)
 
 
 class SmtpSettings(Table):

@@ -113,6 +113,23 @@ def hosts(entries: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(host(entry) for entry in entries)
 
 
+def networks(entries: tuple[str, ...]) -> tuple[str, ...]:
+    """Addresses and networks (RFC 4632 section 3.1), as Python writes them; none that is everybody's."""
+    return tuple(_network(entry.strip()) for entry in entries)
+
+
+def _network(text: str) -> str:
+    import ipaddress
+
+    try:
+        found = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{shown(text)} is no address or network: write 192.0.2.7 or 192.0.2.0/24") from None
+    if found.prefixlen == 0:
+        raise ValueError(f"{shown(text)} is everybody: name your proxies")
+    return str(found)
+
+
 def existing_file(path: Path | None) -> Path | None:
     if path is not None and not os.path.isfile(path):  # noqa: PTH113 - never raises, as is_file does for long names
         raise ValueError(f"there is no file {shown(str(path))}")

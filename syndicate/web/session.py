@@ -36,6 +36,7 @@ class Sessions:
     def __init__(self, office: Office, root: str) -> None:
         self._logins = office.logins
         self._public_url = office.web.public_url
+        self._proxies = office.web.trusted_proxies
         self._home = Home(office.web)
         self._newsroom = f"{root}/newsroom/"
         self._login = f"{root}/newsroom/login"
@@ -99,7 +100,7 @@ class Sessions:
 
     async def enter(self, request: Request, typed: str) -> Response | int:
         """Log in: the way on with its cookie, else 403 for a wrong password, 429 for too many."""
-        known, network = await self._logins.password(), peer.network(request)
+        known, network = await self._logins.password(), peer.network(request, self._proxies)
         if not await self._logins.may_try("login", network):
             log.warning("logins refused", because="too many wrong passwords")
             return 429

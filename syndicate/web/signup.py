@@ -44,6 +44,7 @@ class _Signup:
     def __init__(self, office: Office, stage: Stage) -> None:
         self._office = office
         self._stage = stage
+        self._proxies = office.web.trusted_proxies
         title = office.site.title
         self._promise = (
             f"{title} uses your address for these letters and for nothing else. Every letter has a link that ends it."
@@ -76,8 +77,9 @@ class _Signup:
         self, request: Request, signup: Signup, address: Address, digests: Sequence[str], came: str
     ) -> Response:
         if address.key.partition("@")[0] not in ROLES:
-            told = {"from": self._stood(came), "ip": peer.address(request), "shown": self._promise}
-            if not await signup.ask(address, digests, told, peer.network(request)):
+            ip, network = peer.address(request, self._proxies), peer.network(request, self._proxies)
+            told = {"from": self._stood(came), "ip": ip, "shown": self._promise}
+            if not await signup.ask(address, digests, told, network):
                 return self._stage.page("later.html", status=429, headers={"retry-after": RETRY})
         return self._asked(signup, address.email)
 
@@ -134,7 +136,7 @@ class _Signup:
                 return self._stage.page("confirm.html", digests=wanted if len(names) > 1 else [])
             return self._told(link.step if link else None, signup)
         await request.body()
-        told = {"from": f"{self._stage.public_url}/confirm", "ip": peer.address(request)}
+        told = {"from": f"{self._stage.public_url}/confirm", "ip": peer.address(request, self._proxies)}
         return self._told(await signup.confirm(number, told), signup)
 
     def _told(self, step: Step | None, signup: Signup) -> Response:
