@@ -31,7 +31,7 @@ from syndicate.pipeline import App
 from syndicate.publics import Parts, public_channels
 from syndicate.render import Templates
 from syndicate.scan import Source
-from syndicate.signer import Signer
+from syndicate.signer import ReturnPaths, Signer
 from syndicate.sources.folder import Folder
 from syndicate.sources.webfeed import WebFeed
 from syndicate.store import highwater
@@ -214,6 +214,7 @@ def _post(settings: Settings, key: bytes, clock: Clock, dkim: Dkim | None) -> Po
         secret=key,
         public_url=settings.web.public_url.rstrip("/"),
         dkim=dkim,
+        returns=ReturnPaths(key, email.return_address) if email.return_address else None,
     )
 
 

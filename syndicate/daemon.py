@@ -18,8 +18,7 @@ from syndicate.clock import Clock
 from syndicate.config import Settings
 from syndicate.errors import SyndicateError
 from syndicate.logs import get
-from syndicate.mail import tidy
-from syndicate.pipeline import App, deliver_channel, learn, look, mail_letters, takeable, tell_hubs
+from syndicate.pipeline import App, deliver_channel, learn, look, mail_letters, takeable, tell_hubs, tidy_up
 from syndicate.sources.folder import Folder
 from syndicate.store import articles, pauses, scanners
 from syndicate.store.owners import FileLock
@@ -91,7 +90,7 @@ def jobs(app: App, say: Say) -> Jobs:
         "look": (poll, _Looking(app, say)),
         "learn": (LEARN_EVERY, _unless_stopping(app, partial(_learn, app))),
         "hubs": (HUBS_EVERY, _unless_stopping(app, partial(tell_hubs, app))),
-        "tidy": (TIDY_EVERY, _unless_stopping(app, partial(tidy, app.store, app.clock, app.stop))),
+        "tidy": (TIDY_EVERY, _unless_stopping(app, partial(tidy_up, app))),
         **sending(app),
     }
 

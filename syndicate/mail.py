@@ -107,5 +107,6 @@ async def send_test(post: Post, payload: Mapping[str, Any], email: str, now: dat
     pieces = stencil.fill(person)
     if post.dkim:
         pieces = [await asyncio.to_thread(post.dkim.sign, pieces, stencil.date), *pieces]
-    envelope = Envelope(letter=0, sender=stencil.sender, recipient=email, pieces=pieces, edition=slug)
+    sender = post.returns.of(0, NOBODY) if post.returns else stencil.sender
+    envelope = Envelope(letter=0, sender=sender, recipient=email, pieces=pieces, edition=slug)
     return await ask(post.transport, envelope)

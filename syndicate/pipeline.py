@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from syndicate import adopting, asking, proof
+from syndicate import adopting, asking, proof, returning
 from syndicate.alarm import Alarm
 from syndicate.clock import Chance, Clock
 from syndicate.config import Settings
@@ -229,5 +229,11 @@ async def run_pass(app: App) -> Report:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(send(app))
         tasks.create_task(tell_hubs(app))
-    await tidy(app.store, app.clock, app.stop)
+    await tidy_up(app)
     return report
+
+
+async def tidy_up(app: App) -> None:
+    """Put away what nobody needs at hand, and draw the consequences of reports that nobody came to draw."""
+    await tidy(app.store, app.clock, app.stop)
+    await returning.tidy(app.store, app.secret, app.clock, app.stop)

@@ -9,7 +9,7 @@ from datetime import datetime
 from syndicate.delivery import RetryPolicy
 from syndicate.dkim import Dkim, Seal
 from syndicate.letter import MessageIds, Person, Stencil, message_id
-from syndicate.signer import Signer
+from syndicate.signer import ReturnPaths, Signer
 from syndicate.store.groups import Done, Recipient
 from syndicate.store.letters import Mailing
 from syndicate.transports.base import Envelope, Transport
@@ -27,6 +27,7 @@ class Post:
     secret: bytes
     public_url: str
     dkim: Dkim | None = None  # None: the relay signs
+    returns: ReturnPaths | None = None  # None: letters come back to the sender
     owed: list[Done] = field(default_factory=list)  # what the ledger could not be told
     lines: int | None = None  # connections at most, since a server found us too many
     imprints: dict[tuple[int, datetime], Imprint] = field(default_factory=dict)
@@ -73,6 +74,7 @@ class Imprint:
         self._seal = Seal(post.dkim, self._stencil) if post.dkim else None
         self._edition: str = mailing.payload["slug"]
         self._ids = MessageIds(post.secret, mailing.delivery, mailing.payload["domain"])
+        self._returns = post.returns
         self._links = post.signer.links(post.public_url.encode(), ("unsubscribe", "preferences"))
         anybody = Recipient(0, 1, "reader@example.org", "", "example.org", 1)
         assert self._stencil.fill(post.person(mailing, anybody)) == list(self.envelope(anybody).pieces)
@@ -82,8 +84,10 @@ class Imprint:
         email, subscriber = to.email, to.subscriber
         unsubscribe, preferences = self._links(subscriber)
         pieces = self._stencil.address(email, to.name, self._ids.of(subscriber), unsubscribe, preferences)
+        returns = self._returns
+        sender = self._stencil.sender if returns is None else returns.of(self.mailing.delivery, subscriber)
         return Envelope(
-            letter=to.letter, sender=self._stencil.sender, recipient=email, pieces=pieces, edition=self._edition,
+            letter=to.letter, sender=sender, recipient=email, pieces=pieces, edition=self._edition,
             size=sum(map(len, pieces)), seven_bit=email.isascii(),
         )  # fmt: skip
 

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from syndicate import __version__
-from syndicate.cli import admin, articles, flow, ledger, linkedin, lists, people, retracting, secrets
+from syndicate.cli import admin, articles, flow, ledger, linkedin, lists, people, retracting, returning, secrets
 from syndicate.cli.session import Session
 from syndicate.errors import ConfigError, SyndicateError, UsageError
 
@@ -26,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: flags as flags, at once, and whole in a pipe
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (admin, flow, articles, retracting, ledger, linkedin, secrets):
+for module in (admin, flow, articles, retracting, ledger, returning, linkedin, secrets):
     module.register(app)
 lists.register(people.register(app))
 

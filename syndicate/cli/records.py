@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from syndicate.cli.findings import Finding
@@ -96,11 +97,11 @@ def _records(settings: Settings, email: EmailSettings, look: Look) -> Iterator[F
         dkim = signature(settings)
     except ConfigError:  # told with the configuration
         dkim = None
-    signed = dkim.domain if dkim else ""
+    signed, envelope = dkim.domain if dkim else "", email.envelope_domain
     questions: list[Callable[[], Record]] = [
-        lambda: dnsrecords.mx(domain, look),
-        lambda: dnsrecords.spf(domain, look),
-        lambda: dnsrecords.dmarc(domain, look, spf_domain=domain, dkim_domain=signed),
+        *(partial(dnsrecords.mx, one, look) for one in dict.fromkeys([domain, envelope])),
+        lambda: dnsrecords.spf(envelope, look),
+        lambda: dnsrecords.dmarc(domain, look, spf_domain=envelope, dkim_domain=signed),
         *_dkim_question(dkim, look),
     ]
     with ThreadPoolExecutor(len(questions)) as pool:

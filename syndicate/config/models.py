@@ -182,6 +182,16 @@ class DkimSettings(Table):
         return value
 
 
+class HooksSettings(Table):
+    """`[email.hooks]`: who may tell us what became of letters."""
+
+    postmark_secret: SecretText = Secret()
+    ses_topics: tuple[str, ...] = ()  # ARNs of SNS
+
+    _postmark_secret = field_validator("postmark_secret")(rules.hook_secret)
+    _ses_topics = field_validator("ses_topics")(rules.topics)
+
+
 class EmailSettings(Table):
     """`[email]`: the channel that mails editions to subscribers."""
 
@@ -191,8 +201,12 @@ class EmailSettings(Table):
     postal_address: str = ""
     transport: Literal["smtp"] = "smtp"
     retry_for: Duration = 2 * _DAY
+    bounce_address: OptionalSender = ""
     smtp: SmtpSettings = SmtpSettings()
     dkim: DkimSettings = DkimSettings()
+    hooks: HooksSettings = HooksSettings()
+
+    _bounce_address = field_validator("bounce_address")(rules.bounce_address)
 
     @property
     def sender_name(self) -> str:
@@ -202,6 +216,17 @@ class EmailSettings(Table):
     def sender_address(self) -> str:
         """As the wire knows it: with an A-label domain."""
         return f"{parseaddr(self.sender)[1].rpartition('@')[0]}@{self.sender_domain}"
+
+    @property
+    def envelope_domain(self) -> str:
+        """Of the address that bounces go to, whose SPF record counts; in A-labels."""
+        return a_label(parseaddr(self.bounce_address or self.sender)[1].rpartition("@")[2])
+
+    @property
+    def return_address(self) -> str:
+        """The address of bounces as the wire knows it; "": letters come back to the sender."""
+        local = parseaddr(self.bounce_address)[1].rpartition("@")[0]
+        return f"{local}@{self.envelope_domain}" if self.bounce_address else ""
 
     @property
     def sender_domain(self) -> str:

@@ -12,6 +12,7 @@ import warnings
 import zoneinfo
 from collections.abc import Sequence
 from difflib import get_close_matches
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +210,29 @@ def webhook_secret(secret: Secret) -> Secret:
         if not whole:
             raise ValueError("is damaged: what follows whsec_ must be base64")
     return secret
+
+
+def hook_secret(secret: Secret) -> Secret:
+    """Strangers may guess at it as often as they like."""
+    if secret and len(secret.reveal()) < 16:
+        raise ValueError("is shorter than 16 characters: anybody may try to guess it")
+    return secret
+
+
+def topics(entries: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of SNS topics."""
+    for entry in entries:
+        if not re.fullmatch(r"arn:aws(-[a-z-]+)?:sns:[a-z0-9-]{1,30}:\d{12}:[A-Za-z0-9_.-]{1,256}", entry):
+            raise ValueError(f'{shown(entry)} is no topic: write its ARN, "arn:aws:sns:REGION:ACCOUNT:NAME"')
+    return entries
+
+
+def bounce_address(text: str) -> str:
+    """Before its @ each letter puts a mark of up to 40 octets; 64 is the most (RFC 5321 section 4.5.3.1.1)."""
+    name, address = parseaddr(text)
+    if name or len(address.rpartition("@")[0]) > 24:
+        raise ValueError("must be an address alone, with at most 24 characters before the @")
+    return text
 
 
 def nearest(word: str, known: Sequence[str] | set[str]) -> str:

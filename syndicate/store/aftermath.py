@@ -50,6 +50,15 @@ def follow(
         suppressing.missed(connection, delivery, out_of_reach, secret, now)
 
 
+def came_back(connection: Connection, delivery: int, now: datetime) -> None:
+    """A report says that somebody's mailbox does not exist, after his letter was accepted: a wave of them stops the
+    edition as well, as far as it is not out yet.
+    """
+    standing = mailings.came_back(connection, delivery, 1)
+    if standing:
+        _stop_wave(connection, delivery, standing, now)
+
+
 def _words(one: LetterSettlement) -> str:
     return f"{one.code or ''} {one.answer}".strip()
 

@@ -113,6 +113,16 @@ def note(
     return Standing(row.total, row.settled, row.sent, row.hard, row.blamed)
 
 
+def came_back(connection: Connection, delivery: int, hard: int) -> Standing | None:
+    """Count addresses that do not exist although their letters were accepted; None: it is not under way any more."""
+    under_way = select(deliveries.c.id).where(deliveries.c.id == delivery, deliveries.c.state == "claimed")
+    counted = update(mailings).where(mailings.c.delivery == delivery).values(hard=mailings.c.hard + hard)
+    row = connection.execute(counted.returning(_m.total, _m.settled, _m.sent, _m.hard, _m.blamed)).first()
+    if row is None or connection.scalar(under_way) is None:
+        return None
+    return Standing(row.total, row.settled, row.sent, row.hard, row.blamed)
+
+
 def _move_mark(connection: Connection, delivery: int, row: AnyRow, now: datetime) -> None:
     """Keep the moment from which speed is measured between half a window and a whole one ago: the older half is let
     go, as if it had gone evenly.

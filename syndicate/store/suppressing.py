@@ -28,7 +28,12 @@ _PEOPLE = select(subscribers.c.id, subscribers.c.address_key, subscribers.c.stat
 
 
 def bounced(
-    connection: Connection, delivery: int, people: Mapping[int, str], secret: bytes, now: datetime, via: str = SMTP
+    connection: Connection,
+    delivery: int | None,
+    people: Mapping[int, str],
+    secret: bytes,
+    now: datetime,
+    via: str = SMTP,
 ) -> int:
     """End everything for people whose mailbox does not exist; returns how many were active until now.
 
@@ -44,6 +49,25 @@ def bounced(
         values = {"address_hash": hashed, "reason": State.BOUNCED, "since": now, "delivery": delivery, "via": via}
         connection.execute(insert_or_ignore(connection, suppressions).values(values))
     return count
+
+
+def complained(
+    connection: Connection, delivery: int | None, people: Mapping[int, str], secret: bytes, now: datetime, via: str
+) -> None:
+    """End everything for people who called a letter spam, whatever they were before: only they can come back.
+
+    `people`: subscriber -> how it was reported.
+    """
+    for row in connection.execute(_PEOPLE.order_by(subscribers.c.id), {"people": list(people)}).all():
+        if row.state != State.COMPLAINED:
+            values = {"state": State.COMPLAINED, "since": now, "reason": people[row.id]}
+            connection.execute(update(subscribers).where(subscribers.c.id == row.id).values(values))
+        hashed = address_hash(secret, row.address_key)
+        values = {"reason": State.COMPLAINED, "since": now, "delivery": delivery, "via": via}
+        kept = insert_or_ignore(connection, suppressions).values(address_hash=hashed, **values)
+        if not connection.execute(kept).rowcount:
+            theirs = and_(suppressions.c.address_hash == hashed, suppressions.c.reason != State.COMPLAINED)
+            connection.execute(update(suppressions).where(theirs).values(values))
 
 
 # --- who could not be reached -----------------------------------------------------------------------------------------
