@@ -43,7 +43,7 @@ def coming(rows: Sequence[Row], now: datetime, ids: Mapping[tuple[str, str], int
     editions: dict[tuple[str, datetime], list[Row]] = {}
     found: list[Coming] = []
     for row in rows:
-        if row.planned_for is None or row.planned_for > now + AHEAD:
+        if row.planned_for is None or row.planned_for > now + AHEAD or row.state == "unknown":
             continue
         digest, colon, why = row.reason.partition(": ")
         if row.channel == CHANNEL and colon and not row.reason.startswith("paused"):

@@ -78,6 +78,7 @@ def routes(office: Office, stage: Stage) -> Sequence[Place]:
         Place(path="/newsroom/newsroom.css", door="session", endpoint=pages.style),
         Place(path="/newsroom/newsroom.js", door="session", endpoint=pages.script),
         Place(path="/newsroom/preview/delivery/{id:int}", door="session", endpoint=pages.frozen, policy=shown),
+        Place(path="/newsroom/preview/digest/{name}", door="session", endpoint=pages.coming, policy=shown),
         Place(path="/newsroom/preview/article/{id}", door="session", endpoint=pages.preview, policy=shown),
         Place(path="/newsroom/", door="session", endpoint=pages.today, policy=POLICY),
         Place(path="/newsroom/articles", door="session", endpoint=pages.articles, policy=POLICY),
@@ -125,7 +126,8 @@ class _Newsroom:
             "style": self._versioned("newsroom.css", self._sheet),
             "script": self._versioned("newsroom.js", self._code),
             "shapes": SHAPES, "buttons": BUTTONS, "host": _host,
-            "clock": self._clock, "when": self._when, "iso": _iso,
+            "clock": self._clock, "when": self._when, "iso": _iso, "told_as": _sentence,
+            "pieces": _pieces,
         }  # fmt: skip
 
     def _versioned(self, name: str, content: bytes) -> str:
@@ -233,6 +235,9 @@ class _Newsroom:
         channel = request.query_params.get("channel", "")
         return _framed(await self._newsroom.preview_article(request.path_params["id"][:100], channel), is_html=True)
 
+    async def coming(self, request: Request) -> Response:
+        return _framed(await self._newsroom.preview_digest(request.path_params["name"]), is_html=True)
+
     # What pages are made of
 
     async def style(self, request: Request) -> Response:
@@ -276,6 +281,24 @@ def _cursor(request: Request) -> tuple[datetime, str] | None:
 def _below(path: str) -> str:
     """Where below /newsroom/ a page is: a button leads back to it."""
     return path.rpartition("/newsroom/")[2]
+
+
+def _pieces(text: str) -> Sequence[tuple[str, bool]]:
+    """A text in parts, each with whether it stands in backticks: a command."""
+    return [(part, index % 2 == 1) for index, part in enumerate(text.split("`")) if part]
+
+
+def _sentence(reasons: Sequence[str]) -> str:
+    """Reasons without their codes, a sentence each."""
+    return " ".join(filter(None, map(_as_sentence, reasons)))
+
+
+def _as_sentence(reason: str) -> str:
+    code, colon, rest = reason.partition(": ")
+    text = (rest if colon and " " not in code else reason).strip()
+    first = text.partition(" ")[0]
+    text = text if "." in first or "/" in first else text[:1].upper() + text[1:]  # a file's name stays as it is
+    return text if text.endswith((".", "!", "?")) or not text else f"{text}."
 
 
 def _iso(moment: datetime) -> str:

@@ -91,6 +91,10 @@ class Newsroom(Protocol):
         """What one channel would make of an article now, as HTML."""
         ...
 
+    async def preview_digest(self, name: str) -> str | None:
+        """The edition that waits, or would be made now, as HTML."""
+        ...
+
     @property
     def channels(self) -> Mapping[str, Any]:
         """Every channel there is, and whether it is live."""

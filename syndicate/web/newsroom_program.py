@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
-from syndicate import health
+from syndicate import health, preview
 from syndicate.alert import Problem
+from syndicate.channels.base import Channel
 from syndicate.deliver import announce
 from syndicate.errors import SyndicateError, UsageError
 from syndicate.forecast import Row, forecast
-from syndicate.letter import fill_marks
 from syndicate.pacing import day_start
 from syndicate.pipeline import App
-from syndicate.press import as_sent, render_letter
 from syndicate.publics import paces
 from syndicate.slots import next_slots
 from syndicate.store import articles as catalogue_rows
@@ -41,8 +41,8 @@ from syndicate.web.today import Card, Sending, Today, Trouble, Wanted
 
 LAST = 10  # of what went out
 CARDS = 10  # of what waits for a person, shown as it will look
+SHOWN_BELOW = ("review.max_new", "unknown:", "approve:")  # problems that stand among what needs a person
 DAYS = 180  # of growth
-_NOWHERE = {"unsubscribe_url": "#unsubscribe", "preferences_url": "#preferences"}
 
 
 class ProgramNewsroom:
@@ -114,10 +114,43 @@ class ProgramNewsroom:
     # Previews
 
     async def preview_delivery(self, delivery: int, part: str) -> str | None:
-        return await self._app.store.read(_preview, self._app, delivery, part)
+        return await asyncio.to_thread(self._of_delivery, delivery, part)
+
+    def _of_delivery(self, delivery: int, part: str) -> str | None:
+        try:
+            shown = preview.of_delivery(self._app.store, delivery, self._adapter)
+            one = self._app.store.read_now(today.owed, [delivery])[delivery]
+        except UsageError:
+            return None
+        if shown is None and one.kind == "article":
+            return self._of_article(one.subject, one.channel)
+        return (shown.text if part == "text" else shown.html) if shown else None
 
     async def preview_article(self, article: str, channel: str) -> str | None:
-        return await self._app.store.read(_preview_article, self._app, article, channel)
+        return await asyncio.to_thread(self._of_article, article, channel)
+
+    def _of_article(self, article: str, channel: str) -> str | None:
+        app = self._app
+        try:
+            return preview.of_article(app.store, article, channel, self._adapter, app.press, app.clock.now()).html
+        except UsageError:
+            return None
+
+    async def preview_digest(self, name: str) -> str | None:
+        return await asyncio.to_thread(self._of_digest, name)
+
+    def _of_digest(self, name: str) -> str | None:
+        app = self._app
+        digest = next((one for one in app.settings.digests if one.name == name), None)
+        if digest is None or app.press is None:
+            return None
+        try:
+            return preview.of_digest(app.store, app.press, digest, app.clock.now()).html
+        except UsageError:
+            return None
+
+    def _adapter(self, name: str) -> Channel | None:
+        return self._app.publics[name].channel if name in self._app.publics else None
 
 
 def _people(connection: Connection) -> tuple[Mapping[str, int], Sequence[tuple[str, int]]]:
@@ -173,6 +206,8 @@ def _troubles(connection: Connection, problems: Sequence[Problem], names: Sequen
     since, waiting = today.since(connection), today.waiting(connection, names)
     found: dict[str, Trouble] = {}
     for one in problems:
+        if one.key.startswith(SHOWN_BELOW):
+            continue
         moment, known = since.get(one.key), found.get(one.text)
         if known is None or (moment and (known.since is None or moment < known.since)):
             found[one.text] = Trouble(
@@ -282,33 +317,3 @@ def _card(connection: Connection, app: App, one: Owed) -> Card | None:
     if payload is None or one.channel == CHANNEL:
         return None
     return ahead.card(payload) or Card(words=app.publics[one.channel].channel.preview(payload).text)
-
-
-def _preview(connection: Connection, app: App, delivery: int, part: str) -> str | None:
-    one = today.owed(connection, [delivery]).get(delivery)
-    payload = _payload(connection, app, one) if one else None
-    if one is None or payload is None:
-        return None
-    if one.channel == CHANNEL:
-        return fill_marks(payload["text" if part == "text" else "html"], **_NOWHERE)
-    if one.channel not in app.publics:
-        return None
-    shown = app.publics[one.channel].channel.preview(payload)
-    return shown.text if part == "text" else shown.html
-
-
-def _preview_article(connection: Connection, app: App, article: str, channel: str) -> str | None:
-    try:
-        found = catalogue_rows.find(connection, article)
-    except UsageError:
-        return None
-    if channel == CHANNEL:
-        if app.press is None:
-            return None
-        letter = render_letter(app.press, as_sent(connection, app.press, found), app.clock.now())
-        return fill_marks(str(letter["html"]), **_NOWHERE)
-    if channel not in app.publics:
-        return None
-    dressed, lost = checks.dress_one(connection, found)
-    adapter = app.publics[channel].channel
-    return adapter.preview(adapter.compose(announce(dressed, channel, lost))).html
