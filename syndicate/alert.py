@@ -19,6 +19,8 @@ class Problem:
     key: str  # the same as long as it is the same problem, however its words change
     text: str  # a sentence that names the command or the key that mends it
     halts: bool = False  # the program does not do its work, and waits for nobody's decision
+    mend: str = ""  # the command that mends it, where there is one
+    act: tuple[str, ...] = ()  # the same as a button of the newsroom: act, subject, and what it was shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

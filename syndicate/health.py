@@ -148,11 +148,12 @@ def _of_articles(connection: Connection, now: datetime) -> Iterator[Problem]:
             f"review.check_url: {count} pages have not answered for two hours, such as {page}: is"
             " sources.article_url right, and the site deployed? `syndicate approve` releases an article all the same"
         )
-        yield Problem(key="review.check_url", text=text)
+        yield Problem(key="review.check_url", text=text, mend="syndicate check --online")
     held = articles.held_by(connection, "max-new")
     if held:
         text = f"review.max_new: {len(held)} articles came at once and are held: `syndicate approve --rule max-new`"
-        yield Problem(key="review.max_new", text=text)
+        mend, act = "syndicate approve --rule max-new", ("approve-rule", "max-new", str(len(held)))
+        yield Problem(key="review.max_new", text=text, mend=mend, act=act)
 
 
 def _of_pauses(connection: Connection) -> Iterator[Problem]:
@@ -160,16 +161,18 @@ def _of_pauses(connection: Connection) -> Iterator[Problem]:
     for key, reason in pauses.standing(connection).items():
         if key.startswith(pauses.NOT_MADE):
             text = f"digests.{key.removeprefix(pauses.NOT_MADE)}: its edition cannot be made: {reason}"
-            yield Problem(key=key, text=text)
+            yield Problem(key=key, text=text, mend="syndicate check")
         elif key == pauses.CLOCK:
-            yield Problem(key="paused:clock", text=f"everything is paused: {reason}")
+            text = f"everything is paused: {reason}"
+            yield Problem(key="paused:clock", text=text, mend="syndicate resume", act=("resume", pauses.EVERYTHING))
         elif key in faults:
-            text = f"{key}: paused by a fault: {reason}; `syndicate resume {key}` tries at once"
+            name = pauses.called(key)
+            text = f"{key}: paused by a fault: {reason}; `syndicate resume {name}` tries at once"
             if "`syndicate resume" in reason:  # an edition stopped for a person to decide
-                text = f"{letters.CHANNEL}: {pauses.called(key)}: {reason}"
-            yield Problem(key=f"paused:{key}", text=text)
+                text = f"{letters.CHANNEL}: {name}: {reason}"
+            yield Problem(key=f"paused:{key}", text=text, mend=f"syndicate resume {name}", act=("resume", name))
         elif reason.startswith(highwater.BEHIND):
-            yield Problem(key="restored", text=reason)
+            yield Problem(key="restored", text=reason, mend="syndicate resume --assume-sent | --assume-unsent")
 
 
 def _of_logins(connection: Connection, settings: Settings, now: datetime) -> Iterator[Problem]:
@@ -179,11 +182,12 @@ def _of_logins(connection: Connection, settings: Settings, now: datetime) -> Ite
     ends, linkedin = _login_ends(connection, settings), settings.linkedin
     if linkedin is None or ends is None:
         return
-    mend = "set linkedin.access_token anew" if linkedin.access_token else "`syndicate linkedin login` renews it"
+    command = "" if linkedin.access_token else "syndicate linkedin login"
+    mend = f"`{command}` renews it" if command else "set linkedin.access_token anew"
     text = f"linkedin: its login is good until {ends:%Y-%m-%d %H:%M} UTC: {mend}"
     for days in DYING:
         if ends - now <= timedelta(days=days):
-            yield Problem(key=f"login:linkedin:{days}", text=text)
+            yield Problem(key=f"login:linkedin:{days}", text=text, mend=command)
 
 
 def _of_signups(connection: Connection, now: datetime) -> Iterator[Problem]:
@@ -191,7 +195,8 @@ def _of_signups(connection: Connection, now: datetime) -> Iterator[Problem]:
     most = confirmations.CROWD_MOST
     if limits.taken(connection, confirmations.CROWD, confirmations.HOUR, now) >= most:
         text = f"sign-up: {most} asked within the hour, which is all that are let in: it opens again by itself;"
-        yield Problem(key="signup", text=f"{text} `syndicate subscribers list` shows who is pending")
+        mend = "syndicate subscribers list"
+        yield Problem(key="signup", text=f"{text} `{mend}` shows who is pending", mend=mend)
 
 
 def _login_ends(connection: Connection, settings: Settings) -> datetime | None:
@@ -203,26 +208,30 @@ def _login_ends(connection: Connection, settings: Settings) -> datetime | None:
 
 def _of_deliveries(connection: Connection, now: datetime) -> Iterator[Problem]:
     for name, count in vitals.unknown(connection).items():
-        mend = "`syndicate deliveries --state unknown` lists them, `deliveries resolve ID` settles one"
-        yield Problem(key=f"unknown:{name}", text=f"{name}: deliveries are unknown ({count}): {mend}")
+        mend = "syndicate deliveries --state unknown"
+        text = f"{name}: deliveries are unknown ({count}): `{mend}` lists them, `deliveries resolve ID` settles one"
+        yield Problem(key=f"unknown:{name}", text=text, mend=mend)
     for delivery, count in vitals.quarantined(connection, now - RECENT).items():
+        mend = f"syndicate deliveries retry {delivery}"
         text = (
             f"email: of delivery {delivery} nobody knows whether {count} letters arrived: ask those people, or"
-            f" `syndicate deliveries retry {delivery}` sends them once more"
+            f" `{mend}` sends them once more"
         )
-        yield Problem(key=f"letters:{delivery}", text=text)
+        yield Problem(key=f"letters:{delivery}", text=text, mend=mend, act=("retry", str(delivery)))
     for name, since in vitals.overdue(connection, now - OVERDUE).items():
         minutes = round((now - since).total_seconds()) // 60
         text = f"{name}: something is due since {minutes} minutes: is `syndicate run` running?"
         # Posts may wait for the pace, which only planning knows; letters wait for nothing.
-        yield Problem(key=f"overdue:{name}", text=text, halts=name == letters.CHANNEL)
+        yield Problem(key=f"overdue:{name}", text=text, halts=name == letters.CHANNEL, mend="syndicate run")
 
 
 def _of_editions(connection: Connection) -> Iterator[Problem]:
     for one in holding.waiting(connection):
         if one.state == "held":
             asked = one.reason.removeprefix("approve: ")
-            yield Problem(key=f"approve:{one.slug}", text=f"edition {one.slug} waits for you: {asked}")
+            text, mend = f"edition {one.slug} waits for you: {asked}", f"syndicate approve {one.slug}"
+            act = ("approve-edition", one.slug, holding.mark(one))
+            yield Problem(key=f"approve:{one.slug}", text=text, mend=mend, act=act)
 
 
 def _of_silence(connection: Connection, settings: Settings, now: datetime) -> Iterator[Problem]:
@@ -233,7 +242,7 @@ def _of_silence(connection: Connection, settings: Settings, now: datetime) -> It
             f"`syndicate {process.what}` (process {process.pid} on {process.host}) has been silent since {until}{held}:"
             " is it stopped, or its database out of reach? `syndicate run` takes over"
         )
-        yield Problem(key=f"silent:{process.id}", text=text)
+        yield Problem(key=f"silent:{process.id}", text=text, mend="syndicate run")
     paused = pauses.standing(connection)
     for name, table in settings.publics.items():
         if not table.live or paused.keys() & {name, pauses.EVERYTHING, pauses.CLOCK}:
@@ -245,7 +254,7 @@ def _of_silence(connection: Connection, settings: Settings, now: datetime) -> It
                 f"{name}: nothing was posted since {since.astimezone(settings.site.zone):%Y-%m-%d %H:%M} although there"
                 f" were articles for it: `syndicate plan` tells what each waits for{keys}"
             )
-            yield Problem(key=f"quiet:{name}", text=text)
+            yield Problem(key=f"quiet:{name}", text=text, mend="syndicate plan")
 
 
 # --- for people -------------------------------------------------------------------------------------------------------

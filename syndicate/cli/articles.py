@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from syndicate.article import Article
     from syndicate.config import DigestSettings, Settings
+    from syndicate.hand import Hand, Meant
     from syndicate.store.database import Store
 
 NAMED = 20  # articles at most that are named one by one
@@ -116,31 +119,61 @@ def approve(
     session: Session = context.obj
     if bool(articles) + bool(rule) + everything != 1:
         raise UsageError("name articles or editions, or --rule CODE, or --all")
-    from syndicate.cli import approving
-    from syndicate.store import articles as catalogue
-    from syndicate.store import ledger
+    from syndicate import hand
 
-    editions = approving.named(session, articles, rule, everything=everything, quiet=quiet)
-    if articles:
-        ids = [session.read(catalogue.find, one).id for one in articles if one not in editions]
-    else:
-        ids = session.read(catalogue.held_by, rule)
-        if everything or rule == approving.RULE:
-            ids = list(dict.fromkeys([*ids, *session.read(ledger.held_for_approval)]))
-    told = approving.approve(session, editions) if editions else []
-    if editions and not ids:
-        if session.json:
-            session.document(told)
-        return
-    approved = _rule(session, ids, "approved", None, quiet=quiet, beside=told)
-    if not ids:
+    meant = _meant(session, articles, quiet=quiet) if articles else session.read(_held, rule, quiet)
+    with _hand(session, mails=bool(meant.editions)) as mine:
+        told = [session.run(hand.approve_edition(mine, slug)) for slug in meant.editions]
+        approved = session.run(hand.approve(mine, meant.articles, quiet=quiet)) if meant.articles else []
+    for edition in told:
+        session.say(f"{edition.verdict}: {edition.edition}: {edition.text}")
+    if session.json:
+        session.document([*map(asdict, told), *(_as_ruled(one, "approved") for one in approved)])
+    if not len(meant):
         session.say(
             f"nothing is held{f' by {rule!r}' if rule else ''}: `syndicate articles --state held` lists what is"
         )
-        return
     for one in approved if len(approved) <= NAMED else ():
-        session.say(f"approved: {one.path} (text {one.hash[:12]})")
-    session.say(f"approved: {len(ids)}" + (" (into the feeds only)" if quiet else ""))
+        session.say(f"approved: {one.path} (text {one.hash[: hand.MARK]})")
+    if approved:
+        session.say(f"approved: {len(meant.articles)}" + (" (into the feeds only)" if quiet else ""))
+
+
+def _held(connection: Connection, rule: str | None, quiet: bool) -> Meant:
+    from syndicate.hand import meant
+
+    return meant(connection, rule, quiet=quiet)
+
+
+def _meant(session: Session, references: Sequence[str], *, quiet: bool) -> Meant:
+    """The articles and editions of these names. Raises UsageError."""
+    from syndicate import hand
+    from syndicate.store import articles
+
+    waiting = session.read(hand.held_editions)
+    editions = [one for one in references if one in waiting]
+    if editions and quiet:
+        raise UsageError(f"{editions[0]} is an edition: --quiet is for articles")
+    ids = [session.read(articles.find, one).id for one in references if one not in editions]
+    return hand.Meant(articles=ids, editions=editions)
+
+
+@contextmanager
+def _hand(session: Session, *, mails: bool = False) -> Iterator[Hand]:
+    """The hand of whoever typed the command; one that `mails` approves of editions."""
+    from syndicate.hand import Hand
+
+    press = None
+    if mails:
+        from syndicate.app import press as made
+
+        press = made(session.settings)
+    with closing(session.ledger()) as store:
+        yield Hand(store=store, settings=session.settings, clock=session.clock, who=session.who, press=press)
+
+
+def _as_ruled(one: Any, verdict: str) -> dict[str, Any]:
+    return {"id": one.id, "verdict": verdict, "path": one.path, "text": one.hash}
 
 
 def reject(
@@ -153,37 +186,15 @@ def reject(
     It leaves the feeds, and what was open is cancelled; what was sent stays.
     """
     session: Session = context.obj
+    from syndicate import hand
     from syndicate.store import articles as catalogue
 
     found = session.read(catalogue.find, article)
-    _rule(session, [found.id], "rejected", because)
-    session.say(f"rejected: {found.path}")
-
-
-def _rule(
-    session: Session, ids: list[str], verdict: str, because: str | None, *, quiet: bool = False,
-    beside: Sequence[dict[str, Any]] = (),
-) -> list[Any]:  # fmt: skip
-    """Rule over articles; returns (id, path, hash) of each, as it was when that was written. `beside`: told with it."""
-    from syndicate.desk import Desk
-    from syndicate.publish import publish_if_changed
-    from syndicate.store import articles
-
-    def decide(connection: Connection) -> list[Any]:
-        desk.rule(connection, ids, verdict, because, session.clock.now(), quiet=quiet, who=session.who)
-        return articles.texts(connection, ids)
-
-    desk = Desk(session.settings, tuple(session.settings.publics))
-    store = session.ledger()
-    try:
-        ruled = store.write_now(decide)
-        session.run(publish_if_changed(store, session.settings))
-    finally:
-        store.close()
+    with _hand(session) as mine:
+        ruled = session.run(hand.reject(mine, found.id, because))
     if session.json:
-        told = [{"id": one.id, "verdict": verdict, "path": one.path, "text": one.hash} for one in ruled]
-        session.document([*beside, *told])
-    return ruled
+        session.document([_as_ruled(one, "rejected") for one in ruled])
+    session.say(f"rejected: {found.path}")
 
 
 def preview(
@@ -217,14 +228,14 @@ def preview(
         session.document(shown.document)
     elif output:
         try:
-            output.write_text(shown.for_file(output.suffix), encoding="utf-8")
+            output.write_text(previews.for_file(shown, output.suffix), encoding="utf-8")
         except OSError as error:
             raise UsageError(f"cannot write {output}: {(error.strerror or str(error)).lower()}") from error
         session.say(f"written: {output}")
     elif not browser:
         print(shown.text, file=sys.stdout)
     if browser:
-        shown.open(session.settings.data)
+        previews.in_browser(shown, session.settings.data)
     if shown.frozen:
         from syndicate.cli.objections import objections
 

@@ -146,18 +146,13 @@ def show(
     Text and card are there to copy where you post by hand.
     """
     session: Session = context.obj
+    from syndicate.cli import previews
     from syndicate.store import deliveries as rows
 
-    row, payload = session.read(rows.frozen, delivery)
-    text = None
-    if payload is not None and row["channel"] in session.settings.publics:
-        from syndicate.cli.previews import shown
-
-        text = shown(session, row["channel"], payload).text
-    elif payload is not None and row["channel"] == "email":
-        from syndicate.cli.previews import of_letter
-
-        text = of_letter(payload).text
+    with closing(session.ledger()) as store:
+        row, payload = store.read_now(rows.frozen, delivery)
+        shown = previews.of_delivery(session, store, delivery) if payload else None
+    text = shown.text if shown else None
     if session.json:
         session.document({**row, "text": text})
         return
@@ -172,11 +167,7 @@ def _why(row: dict[str, Any]) -> str:
     return f"{'retracted: ' if row['retracted_at'] else ''}{row['error'] or row['url'] or people}"
 
 
-def _change(session: Session, what: str, fn: Any, *arguments: Any) -> None:
-    """Change a delivery, the first of the arguments; the ledger says who did."""
-    from syndicate.store import acts
-
-    words = session.write(acts.change, what, session.who, session.clock.now(), fn, *arguments)
+def _done(session: Session, words: str) -> None:
     session.say(words)
     if session.json:
         session.document({"done": words})
@@ -187,9 +178,10 @@ def retry(
     delivery: Annotated[int, typer.Argument(metavar="ID", help="As `syndicate deliveries` shows it.")],
 ) -> None:
     """Try again what did not go out; of mail, what failed."""
-    from syndicate.store import deliveries as rows
+    session: Session = context.obj
+    from syndicate import hand
 
-    _change(context.obj, "retried", rows.retry, delivery, context.obj.clock.now())
+    _done(session, session.write(hand.retry, delivery, session.who, session.clock.now()))
 
 
 def cancel(
@@ -197,9 +189,10 @@ def cancel(
     delivery: Annotated[int, typer.Argument(metavar="ID", help="As `syndicate deliveries` shows it.")],
 ) -> None:
     """Cancel what has not gone out; of mail, what is still due."""
-    from syndicate.store import deliveries as rows
+    session: Session = context.obj
+    from syndicate import hand
 
-    _change(context.obj, "cancelled", rows.cancel, delivery)
+    _done(session, session.write(hand.cancel, delivery, session.who, session.clock.now()))
 
 
 def resolve(
@@ -211,24 +204,10 @@ def resolve(
     """Say what became of an unknown delivery or a post by hand."""
     if (sent is None) == (not not_sent):
         raise UsageError("say either --sent URL or --not-sent")
-    from syndicate.store import deliveries as rows
+    session: Session = context.obj
+    from syndicate import hand
 
-    _change(context.obj, "resolved", rows.resolve, delivery, sent, context.obj.clock.now())
-
-
-def _key(session: Session, name: str | None) -> str:
-    from syndicate.store import pauses
-
-    if name is None:
-        return pauses.EVERYTHING
-    settings = session.settings
-    channels = list(settings.channels)
-    digests = [digest.name for digest in settings.digests]
-    if name in channels or (name.startswith("email:") and session.read(pauses.stands, name)):  # a domain that rests
-        return name
-    if name in digests:
-        return f"digest:{name}"
-    raise UsageError(f"{name!r} is neither a channel nor a digest: one of {', '.join([*channels, *digests]) or 'none'}")
+    _done(session, session.write(hand.resolve, delivery, sent, session.who, session.clock.now()))
 
 
 def _go_on(session: Session, *, sent: bool) -> None:
@@ -261,12 +240,15 @@ def pause(
     Nothing more is begun within a second; the queue is kept.
     """
     session: Session = context.obj
-    from syndicate.store import pauses
+    from syndicate import hand
 
-    session.write(pauses.pause, _key(session, name), because, session.clock.now())
-    session.say(f"paused: {name or 'everything'}; `syndicate resume{' ' + name if name else ''}` goes on")
+    reason = session.write(hand.pause, session.settings, name or "", because, session.clock.now())
+    if reason != because:
+        session.say(f"paused already: {reason}")
+    else:
+        session.say(f"paused: {name or 'everything'}; `syndicate resume{' ' + name if name else ''}` goes on")
     if session.json:
-        session.document({"paused": name or "all", "reason": because})
+        session.document({"paused": name or "all", "reason": reason})
 
 
 def resume(
@@ -284,25 +266,17 @@ def resume(
 ) -> None:
     """Go on sending."""
     session: Session = context.obj
-    from syndicate.store import highwater, pauses, suppressing
+    from syndicate import hand
 
     if sent and unsent:
         raise UsageError("say either --assume-sent or --assume-unsent")
-    key = _key(session, name) if name else None
-    forgiving = _forgiving(session, key) if forgive else None
-    if (name is None or sent or unsent) and session.read(highwater.is_behind):
-        if not (sent or unsent):
-            raise UsageError(
-                "a backup was restored: say --assume-sent or --assume-unsent; `syndicate status` tells why"
-            )
+    if name:
+        session.read(hand.key_of, session.settings, name)
+    if (sent or unsent) and _is_restored(session):
         _go_on(session, sent=sent)
         return
-    if (sent or unsent) and session.read(pauses.standing):
-        raise UsageError(
-            "no backup was restored that there is anything to assume of: `syndicate resume` goes on with what waits,"
-            " `syndicate deliveries cancel ID` takes out what must not go"
-        )
-    done = session.write(suppressing.resume, key, session.clock.now(), forgiving)
+    secret = _secret(session) if forgive else None
+    done = session.write(hand.resume, session.settings, name or "", session.clock.now(), secret)
     session.say(f"resumed: {', '.join(done.ended)}" if done.ended else "nothing was paused")
     if forgive:
         session.say(f"taken back: {done.forgiven}")
@@ -310,10 +284,22 @@ def resume(
         session.document({"resumed": list(done.ended), **({"forgiven": done.forgiven} if forgive else {})})
 
 
-def _forgiving(session: Session, key: str | None) -> bytes:
-    """What people are known again by. Raises UsageError where nobody can be taken back."""
+def _is_restored(session: Session) -> bool:
+    """Whether there is a backup to assume something of. Raises UsageError where there is none, and a pause stands."""
+    from syndicate.store import highwater, pauses
+
+    if session.read(highwater.is_behind):
+        return True
+    if session.read(pauses.standing):
+        raise UsageError(
+            "no backup was restored that there is anything to assume of: `syndicate resume` goes on with what waits,"
+            " `syndicate deliveries cancel ID` takes out what must not go"
+        )
+    return False
+
+
+def _secret(session: Session) -> bytes:
+    """What people are known again by."""
     from syndicate.app import secret
 
-    if key is None or (key != "email" and not key.startswith("digest:")):
-        raise UsageError("--forgive needs the name of the digest whose people are to come back, or email")
     return secret(session.settings)

@@ -277,13 +277,14 @@ def show_digest(session: Session, wanted: DigestSettings) -> None:
     """--dry-run: articles, audience and text."""
     from syndicate.cli import previews
     from syndicate.press import render_edition
+    from syndicate.preview import of_letter
 
     store = session.ledger()
     try:
         press, now = previews.press_of(session), session.clock.now()
         documents = []
         for window in previews.by_hand(session, store, wanted):
-            shown = previews.of_letter(render_edition(press, wanted, window.contents, now)[1])
+            shown = of_letter(render_edition(press, wanted, window.contents, now)[1])
             told, line = _forecast(session, store, shown.document, wanted.name)
             documents.append({"digest": wanted.name, **told, **shown.document})
             session.result(f"--- {line}\n{shown.text}")

@@ -69,6 +69,29 @@ def frozen(connection: Connection, delivery: int) -> tuple[dict[str, Any], dict[
     return found[0], json.loads(payload) if payload else None
 
 
+def state_of(connection: Connection, delivery: int) -> str:
+    """Its state. Raises UsageError."""
+    state = connection.scalar(select(deliveries.c.state).where(deliveries.c.id == delivery))
+    if state is None:
+        raise UsageError(f"there is no delivery {delivery}: `syndicate deliveries` lists them")
+    return str(state)
+
+
+def title_of(connection: Connection, delivery: int) -> str:
+    """Its title; "" where there is no such delivery."""
+    return connection.scalar(select(deliveries.c.title).where(deliveries.c.id == delivery)) or ""
+
+
+def owed_to(connection: Connection, channel: str, article: str) -> int:
+    """The delivery of an article to a channel that has not ended. Raises UsageError where there is none."""
+    d = deliveries.c
+    query = select(d.id).where(d.channel == channel, d.subject == article, d.kind == "article", d.state.in_(_OPEN))
+    found = connection.scalar(query.order_by(d.round.desc()).limit(1))
+    if found is None:
+        raise UsageError(f"nothing of this article waits for {channel}")
+    return int(found)
+
+
 def counts(connection: Connection) -> dict[str, dict[str, int]]:
     """How many deliveries of each channel are in each state."""
     result: dict[str, dict[str, int]] = {}
@@ -218,6 +241,8 @@ def cancel(connection: Connection, delivery: int) -> str:
     row = _row(connection, delivery)
     if row.channel == letters.CHANNEL and row.state == "claimed":
         count = letters.cancel_due(connection, delivery)
+        if not count:
+            raise UsageError(f"delivery {delivery} has no letter that is still due")
         return f"{count} letters of delivery {delivery} will not go out"
     if row.state not in _OPEN:
         raise UsageError(f"delivery {delivery} is {row.state}: only what has not begun can be cancelled")
@@ -228,25 +253,27 @@ def cancel(connection: Connection, delivery: int) -> str:
 
 
 def resolve(connection: Connection, delivery: int, url: str | None, now: datetime) -> str:
-    """A person says what became of it: there (with its address), or not there; of a mailing, its letters in doubt."""
+    """A person says what became of it: there (with its address, where he knows that), or not there (None); of a
+    mailing, its letters in doubt. A post by hand is there only with its address.
+    """
     row = _row(connection, delivery)
     if row.channel == letters.CHANNEL and row.payload:
         count = letters.resolve_doubt(connection, delivery, now, sent=url is not None)
         if not count:
             raise UsageError(f"delivery {delivery} has no letter in doubt")
-        again = "sent" if url else f"failed; `syndicate deliveries retry {delivery}` sends them"
+        again = f"failed; `syndicate deliveries retry {delivery}` sends them" if url is None else "sent"
         return f"{count} letters of delivery {delivery} are {again}"
     if row.state not in ("unknown", "held"):
         raise UsageError(f"delivery {delivery} is {row.state}: only unknown and by-hand ones are resolved")
     if url is None:
         values: dict[str, Any] = {"state": "failed", "reason": "a person says it is not there", "due_at": None}
     else:
-        if not url.startswith(("http://", "https://")):
+        if not url.startswith(("http://", "https://")) and (url or row.state == "held"):
             raise UsageError(f"{url!r} is no address: give the post's, with https://")
-        values = {"state": "sent", "url": url, "sent_at": now, "due_at": None, "reason": None}
+        values = {"state": "sent", "url": url or row.url, "sent_at": now, "due_at": None, "reason": None}
     connection.execute(update(deliveries).where(deliveries.c.id == delivery).values(values))
     _forget_doubt(connection, delivery)
-    again = "" if url else f"; `syndicate deliveries retry {delivery}` sends it"
+    again = f"; `syndicate deliveries retry {delivery}` sends it" if url is None else ""
     return f"delivery {delivery} is {values['state']}{again}"
 
 
