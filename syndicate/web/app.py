@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from syndicate.web import archive, login, preferences, public, signup
+from syndicate.web import acts, archive, hooks, login, newsroom, preferences, public, signup
 from syndicate.web.door import Door
 from syndicate.web.express import Express
 from syndicate.web.guard import BODY_LIMIT, Guard
@@ -45,7 +45,11 @@ def build(office: Office) -> Starlette:
 
 def places(office: Office, stage: Stage) -> Sequence[Place]:
     """All that can be asked for."""
-    return [place for part in (public, signup, preferences, archive, login) for place in part.routes(office, stage)]
+    return [
+        place
+        for part in (public, signup, preferences, archive, hooks, login, newsroom, acts)
+        for place in part.routes(office, stage)
+    ]
 
 
 def keepers(office: Office, stage: Stage) -> Mapping[str, Keeper]:

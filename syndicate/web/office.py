@@ -8,10 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from syndicate.bounces import Report
 from syndicate.config import FeedSettings, Site, WebSettings
 from syndicate.store.confirmations import Step
 from syndicate.store.past import Issue
 from syndicate.subscriber import Address
+from syndicate.web.newsroom_office import Newsroom
 
 
 class Reader(Protocol):
@@ -161,6 +163,59 @@ class Logins(Protocol):
     async def end(self, session: str) -> None: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a button asks for; everything in it came from outside."""
+
+    act: str
+    subjects: Sequence[str] = ()  # ids of articles or deliveries, slugs, names, a rule: as the act has it
+    seen: Sequence[str] = ()  # what was shown of each; "" or none: whatever stands
+    because: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What came of it, as a sentence."""
+
+    text: str
+    good: bool = True  # false: it was not done, and the sentence says why
+
+
+class Hand(Protocol):
+    """What a person may do in the newsroom, as the commands do it."""
+
+    def now(self) -> datetime: ...
+
+    async def do(self, wish: Wish) -> Said:
+        """Do it; returns after the commit. Once more does nothing more. Raises KeyError for an act there is not."""
+        ...
+
+
+class Hooks(Protocol):
+    """What providers tell of letters."""
+
+    @property
+    def postmark_secret(self) -> str:
+        """Empty: Postmark is not heard."""
+        ...
+
+    @property
+    def ses_topics(self) -> Sequence[str]:
+        """ARNs of the topics that are believed; none: SES is not heard."""
+        ...
+
+    def now(self) -> datetime: ...
+
+    async def read(self, url: str) -> bytes:
+        """What stands at an address of Amazon's, following no redirect. Raises DeliveryError."""
+        ...
+
+    async def take(self, reports: Sequence[Report], raw: bytes) -> None:
+        """Store what came; returns after the commit. Raises StoreError."""
+        ...
+
+
 class Office(Protocol):
     """The program as seen from the web. Whatever a method raises becomes an error page and a line in the log."""
 
@@ -190,7 +245,20 @@ class Office(Protocol):
     def logins(self) -> Logins: ...
 
     @property
+    def hand(self) -> Hand: ...
+
+    @property
+    def hooks(self) -> Hooks | None:
+        """None without [email]."""
+        ...
+
+    @property
     def archive(self) -> Archive: ...
+
+    @property
+    def newsroom(self) -> Newsroom | None:
+        """None: its pages are not there."""
+        ...
 
     @property
     def signup(self) -> Signup | None:

@@ -19,7 +19,10 @@ from syndicate.pipeline import App
 from syndicate.signer import Signer
 from syndicate.store import highwater, vitals
 from syndicate.web.archive_program import ProgramArchive
+from syndicate.web.hand_program import ProgramHand
+from syndicate.web.hooks_program import ProgramHooks
 from syndicate.web.login_program import ProgramLogins
+from syndicate.web.newsroom_program import ProgramNewsroom
 from syndicate.web.signup_program import ProgramSignup, leave
 
 FRESH = 1.0  # seconds for which an answer about health serves everybody who asks
@@ -37,7 +40,11 @@ class NewsroomOffice:
         self.signer: Signer = app.signer
         mails = app.settings.email is not None and app.settings.digests
         self.logins = ProgramLogins(app.settings.web, app.store, app.clock, app.signer)
+        self.newsroom = ProgramNewsroom(app)
+        email = app.settings.email
+        self.hooks = ProgramHooks(email.hooks, app.store, app.clock, app.secret, app.looker) if email else None
         self.archive = ProgramArchive(app.store, app.clock)
+        self.hand = ProgramHand(app)
         self.signup = ProgramSignup(app.settings, app.store, app.clock, app.secret) if mails else None
         self._health: tuple[float, Mapping[str, object]] | None = None
         self._looking = asyncio.Lock()

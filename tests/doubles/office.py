@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from syndicate.bounces import Report
 from syndicate.config import FeedSettings, Site, WebSettings
+from syndicate.errors import StoreError, Unavailable
 from syndicate.signer import Signer
 from syndicate.store.confirmations import Step
 from syndicate.store.past import Issue
 from syndicate.subscriber import Address
-from syndicate.web.office import Choices, Coming, Link, Offer, Told
+from syndicate.web.office import Choices, Coming, Hooks, Link, Offer, Said, Told, Wish
 
 
 @dataclass
@@ -127,6 +129,51 @@ class SmallLogins:
 
 
 @dataclass
+class SmallHand:
+    """Fulfils `syndicate.web.office.Hand`; remembers what it was asked to do."""
+
+    moment: datetime = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    wishes: list[Wish] = field(default_factory=list)
+    answer: Said = field(default_factory=lambda: Said(text="done as you said"))
+
+    def now(self) -> datetime:
+        return self.moment
+
+    async def do(self, wish: Wish) -> Said:
+        if wish.act == "dance":
+            raise KeyError(wish.act)
+        self.wishes.append(wish)
+        return self.answer
+
+
+@dataclass
+class SmallHooks:
+    """Fulfils `syndicate.web.office.Hooks`; a report that comes twice is counted twice, as the ledger is not here."""
+
+    postmark_secret: str = "a password of the tests"
+    ses_topics: Sequence[str] = ("arn:aws:sns:eu-west-1:123456789012:letters",)
+    moment: datetime = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    pages: dict[str, bytes] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    taken: list[Report] = field(default_factory=list)
+    full: bool = False
+
+    def now(self) -> datetime:
+        return self.moment
+
+    async def read(self, url: str) -> bytes:
+        self.asked.append(url)
+        if url not in self.pages:
+            raise Unavailable("it does not answer")
+        return self.pages[url]
+
+    async def take(self, reports: Sequence[Report], raw: bytes) -> None:
+        if self.full:
+            raise StoreError("the disk is full")
+        self.taken += reports
+
+
+@dataclass
 class SmallOffice:
     """Fulfils `syndicate.web.office.Office`."""
 
@@ -141,8 +188,11 @@ class SmallOffice:
     templates: Path | None = None
     signer: Signer = field(default_factory=lambda: Signer(b"a secret of the tests, long enough"))
     signup: SmallSignup | None = field(default_factory=SmallSignup)
+    hooks: Hooks | None = field(default_factory=SmallHooks)
     archive: SmallArchive = field(default_factory=SmallArchive)
+    newsroom: None = None  # its tests have a whole program
     logins: SmallLogins = field(default_factory=SmallLogins)
+    hand: SmallHand = field(default_factory=SmallHand)
     people: set[int] = field(default_factory=lambda: {7})
     healthy: bool = True
     working: bool = True
