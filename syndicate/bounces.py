@@ -32,6 +32,7 @@ _ADDRESS = re.compile(r"[^\s<>,;:\"()\[\]]{1,64}@[^\s<>,;:\"()\[\]]{1,255}")
 _CODE = re.compile(r"(?<![\d.])([245]\d\d)(?![\d.])")
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _QUOTED = re.compile(r"(?:(?<!\d)[45]\d\d[ -]+\(?#?|\(#)([45]\.\d{1,3}\.\d{1,3})(?![\d.])")  # by qmail, Exim
+_SEPARATOR = re.compile(rb"From [^\r\n]{0,400} \d\d:\d\d[^\r\n]{0,40}\d{4}")  # of an mbox (RFC 4155 appendix A)
 _PASSED_ON = ("message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers")
 _SPEAKS_OF_ITSELF = ("to", "delivered-to", "x-original-to", "envelope-to", "x-failed-recipients")
 _BY_MACHINE = re.compile(r"mailer-daemon|postmaster|mail delivery|<>", re.IGNORECASE)
@@ -99,7 +100,7 @@ def messages(file: BinaryIO) -> Iterator[bytes]:
     """The mails of a file: one, or those of an mbox. What is longer than LARGEST is cut; empty files have none."""
     mail, size, boxed, blank = bytearray(), 0, False, True
     while line := file.readline(65_536):
-        if line.startswith(b"From ") and blank and (boxed or not size):
+        if line.startswith(b"From ") and blank and (not size or (boxed and _SEPARATOR.match(line))):
             if mail.strip():
                 yield bytes(mail)
             mail, size, boxed = bytearray(), 0, True

@@ -164,12 +164,16 @@ def _bouncing(key: str | None) -> Select[int]:
 
 
 def _take_back(connection: Connection, delivery: int, secret: bytes, now: datetime) -> int:
-    ours = select(suppressions.c.address_hash).where(suppressions.c.delivery == delivery, suppressions.c.via == SMTP)
-    lost = set(connection.scalars(ours))
+    ours = and_(suppressions.c.delivery == delivery, suppressions.c.reason == State.BOUNCED)
+    lost = set(connection.scalars(select(suppressions.c.address_hash).where(ours)))
     people = connection.execute(
-        select(letters.c.id, letters.c.subscriber, subscribers.c.address_key)
+        select(letters.c.id, letters.c.subscriber, letters.c.state, subscribers.c.address_key)
         .join_from(letters, subscribers, subscribers.c.id == letters.c.subscriber)
-        .where(letters.c.delivery == delivery, letters.c.state == "failed", subscribers.c.state == State.BOUNCED)
+        .where(
+            letters.c.delivery == delivery,
+            letters.c.state.in_(("failed", "sent")),
+            subscribers.c.state == State.BOUNCED,
+        )
         .order_by(letters.c.subscriber)
     ).all()
     hashes = {row.id: address_hash(secret, row.address_key) for row in people}
@@ -178,7 +182,7 @@ def _take_back(connection: Connection, delivery: int, secret: bytes, now: dateti
         due = (
             update(letters).where(among(letters.c.id, "them")).values(state="due", due_at=now, attempts=0, answer=None)
         )
-        connection.execute(due, {"them": [row.id for row in back]})
+        connection.execute(due, {"them": [row.id for row in back if row.state == "failed"]})  # others were accepted
         mailings.recount(connection, delivery)
     connection.execute(update(rows).where(rows.c.delivery == delivery).values(hard=0))
     active = update(subscribers).where(_THESE).values(state=State.ACTIVE, since=now, reason=None)
