@@ -22,6 +22,7 @@ from syndicate.store.database import Store
 
 AGAIN = timedelta(hours=1)  # they publish on until the site has moved
 LONGEST_WAIT = timedelta(minutes=15)  # while our feeds wait for it
+LONGEST_REST = timedelta(days=7)  # that its server may ask for
 
 log = get(__name__)
 
@@ -50,7 +51,8 @@ async def learn(
 
 
 def _is_time(known: Reading, now: datetime) -> bool:
-    if known.ours or (known.state.retry_at is not None and now < known.state.retry_at):
+    again = known.state.retry_at
+    if known.ours or (again is not None and now < again <= now + LONGEST_REST):  # else the clock was put back
         return False
     return known.read_at is None or not known.read_at <= now < known.read_at + AGAIN
 

@@ -30,6 +30,7 @@ def findings(session: Session, online: bool, look: Look | None = None) -> Iterat
         yield Finding("configuration", True, f"{settings.path}")
     yield _database(settings)
     yield from _content(settings)
+    yield from _hubs(settings)
     yield from _templates(settings)
     yield from _editions(session)
     yield from _calendar(session)
@@ -82,6 +83,21 @@ def _content(settings: Settings) -> Iterator[Finding]:
             continue
         none = "" if count else ": nothing matches sources.include; is sources.path the folder of your articles?"
         yield Finding("content", bool(count), f"{source.name}: {count} files in {source.path}{none}")
+
+
+def _hubs(settings: Settings) -> Iterator[Finding]:
+    """Those that are told of new feeds, and those that are not."""
+    if not settings.feeds.hubs:
+        return
+    from syndicate.fetch import origin
+    from syndicate.hubs import reachable
+
+    told = reachable(settings)
+    if len(told) < len(settings.feeds.hubs):
+        text = "web.public_url is on this machine: hubs elsewhere are not told (feeds.hubs)"
+        yield Finding("hubs", True, text, is_remark=True)
+    else:
+        yield Finding("hubs", True, f"told of new feeds: {', '.join(map(origin, told))}")
 
 
 def _templates(settings: Settings) -> Iterator[Finding]:

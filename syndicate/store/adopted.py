@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, bindparam, exists, select, update
 
 from syndicate.feedstate import State
 from syndicate.store import articles as catalogue
@@ -88,13 +88,12 @@ def give(connection: Connection, wanted: Mapping[str, str]) -> dict[str, str]:
     """
     catalogue.lock(connection)
     other = articles.alias()
-    for article, known in wanted.items():
-        taken = exists().where(other.c.feed_id == known)
-        connection.execute(
-            update(articles)
-            .where(articles.c.id == article, articles.c.feed_id.is_(None), ~taken)
-            .values(feed_id=known)
-        )  # fmt: skip
+    taken = exists().where(other.c.feed_id == bindparam("known"))
+    free = (articles.c.id == bindparam("article"), articles.c.feed_id.is_(None), ~taken)
+    connection.execute(
+        update(articles).where(*free).values(feed_id=bindparam("known")),
+        [{"article": article, "known": known} for article, known in wanted.items()],
+    )
     query = select(articles.c.id, articles.c.feed_id).where(
         among(articles.c.id, "ids"), articles.c.feed_id.is_not(None)
     )

@@ -67,3 +67,13 @@ def test_a_hub_is_told_of_what_is_served_though_the_daemon_dies_in_between(
             site.write(2)
             make.until(lambda: len(hub.pings) >= at_most + 6, "and after the next start", 20)
         assert len(hub.pings) == at_most + 6
+
+
+def test_check_says_when_hubs_would_not_be_told(newsroom: Make) -> None:
+    site = newsroom(feeds={"hubs": ["https://hub.example/?key=secret"]})
+    site.write(0)
+    assert "hubs elsewhere are not told" in site.run("check").out
+    site.configure(web={"public_url": "https://news.example.org"})
+    told = site.run("check").out
+    assert "told of new feeds: https://hub.example\n" in told
+    assert "secret" not in told

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import logging
 import os
+import re
 import signal
 import socket
 
@@ -17,6 +18,7 @@ from starlette.datastructures import Headers
 
 from syndicate.config import FeedSettings, Site, WebSettings
 from syndicate.errors import SyndicateError
+from syndicate.feeds import MEDIA_TYPES
 from syndicate.web.app import build
 from syndicate.web.express import Ready
 from syndicate.web.server import Server
@@ -281,6 +283,17 @@ async def test_everything_else_is_a_plain_page(client: httpx.AsyncClient, method
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
 
 
+@pytest.mark.parametrize(
+    ("guess", "feed"),
+    [("/feed", "feed.xml"), ("/feed/", "feed.xml"), ("/rss", "feed.xml"), ("/index.xml", "feed.xml")]
+    + [("/rss.xml", "feed.xml"), ("/atom", "atom.xml")],
+)
+async def test_readers_who_guess_are_led_to_the_feed(client: httpx.AsyncClient, guess: str, feed: str) -> None:
+    answer = await client.get(guess)
+    assert (answer.status_code, answer.headers["location"]) == (301, f"http://127.0.0.1:8080/{feed}")
+    assert (await client.post(guess)).status_code == 405
+
+
 async def test_robots_keep_away_from_tokens(client: httpx.AsyncClient) -> None:
     lines = (await client.get("/robots.txt")).text.splitlines()
     assert "User-agent: *" in lines
@@ -292,6 +305,15 @@ async def test_the_front_page_tells_the_addresses_of_the_feeds(client: httpx.Asy
     for name in FEEDS:
         assert f'<a class="address" href="http://127.0.0.1:8080/{name}"' in text
     assert 'rel="alternate" type="application/rss+xml"' in text
+
+
+@pytest.mark.parametrize("path", ["/", "/nowhere", "/unsubscribe/x"])
+async def test_every_page_names_the_feeds_in_its_head_the_most_wanted_first(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    head = (await client.get(path)).text.partition("</head>")[0]
+    links = re.findall(r'<link rel="alternate" type="([^"]+)" title="[^"]+" href="([^"]+)">', head)
+    assert links == [(kind, f"http://127.0.0.1:8080/{name}") for name, kind in MEDIA_TYPES.items()]
 
 
 async def test_what_the_owner_wrote_is_text_and_not_markup(tmp_path) -> None:
@@ -412,3 +434,14 @@ async def test_the_server_leaves_signals_alone_and_lets_go_of_its_port(office: S
     with socket.socket() as again:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         again.bind(("127.0.0.1", port))
+
+
+async def test_who_has_just_connected_when_the_server_stops_still_gets_his_answer(office: SmallOffice) -> None:
+    async with served(office) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        await until(lambda: len(server.server_state.connections) == 1)
+        server.should_exit = True
+        await until(lambda: not server.servers[0].is_serving())
+        writer.write(b"GET /feed.xml HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        writer.close()
