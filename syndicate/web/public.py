@@ -10,15 +10,18 @@ from functools import partial
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
-from syndicate.feeds import MEDIA_TYPES
+from syndicate.feeds import ATOM, MEDIA_TYPES, RSS, address
 from syndicate.metrics import CONTENT_TYPE as METRICS_TYPE
 from syndicate.web.office import Office
 from syndicate.web.place import GET_POST, Place
 from syndicate.web.stage import Stage
 
 _HIDDEN = ("unsubscribe", "preferences", "confirm", "stop", "hooks", "newsroom")
+
+_GUESSES = {"feed": RSS, "feed/": RSS, "rss": RSS, "rss.xml": RSS, "index.xml": RSS, "atom": ATOM}
+"""Where other programs keep their feeds, and readers look for them."""
 
 
 def routes(office: Office, stage: Stage) -> Sequence[Place]:
@@ -27,6 +30,10 @@ def routes(office: Office, stage: Stage) -> Sequence[Place]:
     return [
         Place(path="/", door="open", endpoint=pages.front),
         *(Place(path=f"/{name}", door="open", endpoint=pages.feed) for name in MEDIA_TYPES),
+        *(
+            Place(path=f"/{guess}", door="open", endpoint=partial(pages.moved, name))
+            for guess, name in _GUESSES.items()
+        ),
         Place(path="/unsubscribe/{token}", door="token", endpoint=pages.leave, methods=GET_POST),
         Place(path="/healthz", door="open", endpoint=pages.healthz),
         Place(path="/readyz", door="open", endpoint=pages.readyz),
@@ -50,6 +57,11 @@ class _Public:
     async def feed(self, request: Request) -> Response:
         """A feed that no pass has written yet; once it is there, `express` answers."""
         raise HTTPException(503, headers={"retry-after": "60"})  # a reader that is told 404 may give it up
+
+    async def moved(self, name: str, request: Request) -> Response:
+        """To the feed that was meant. Only ever from an address without a token (RFC 8058 section 3.1)."""
+        headers = {"cache-control": "public, max-age=86400"}
+        return RedirectResponse(address(self._stage.public_url, name), status_code=301, headers=headers)
 
     async def leave(self, request: Request) -> Response:
         """Show the button; on POST unsubscribe, and answer the same if asked again.

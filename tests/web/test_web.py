@@ -285,8 +285,7 @@ async def test_everything_else_is_a_plain_page(client: httpx.AsyncClient, method
 
 @pytest.mark.parametrize(
     ("guess", "feed"),
-    [("/feed", "feed.xml"), ("/feed/", "feed.xml"), ("/rss", "feed.xml"), ("/index.xml", "feed.xml")]
-    + [("/rss.xml", "feed.xml"), ("/atom", "atom.xml")],
+    [*((guess, "feed.xml") for guess in ("/feed", "/feed/", "/rss", "/rss.xml", "/index.xml")), ("/atom", "atom.xml")],
 )
 async def test_readers_who_guess_are_led_to_the_feed(client: httpx.AsyncClient, guess: str, feed: str) -> None:
     answer = await client.get(guess)
