@@ -205,19 +205,27 @@ def feeds(
     output: Annotated[
         Path | None, typer.Option("--output", metavar="DIR", help="Into this folder, not feeds.output.")
     ] = None,
+    editions: Annotated[
+        bool, typer.Option("--editions", help="Past editions too, a page each in the folder editions.")
+    ] = False,
 ) -> None:
     """Write the feeds of the catalogue as it stands."""
     session: Session = context.obj
+    from syndicate import editionfiles
     from syndicate.publish import publish
 
+    folder = output or session.settings.output_folder
     store = session.ledger()
     try:
         published = session.run(publish(store, session.settings, output))
+        pages = store.read_now(editionfiles.write, folder, session.settings.site) if editions else None
     finally:
         store.close()
-    folder = output or session.settings.output_folder
     if session.json:
-        session.document({"folder": str(folder), "items": published.items, "written": list(published.written)})
+        told = {"folder": str(folder), "items": published.items, "written": list(published.written)}
+        session.document(told | ({} if pages is None else {"editions": pages}))
         return
+    if pages is not None:
+        session.result(f"{folder / editionfiles.FOLDER}: {pages} editions")
     changed = ", ".join(published.written) or "nothing changed"
     session.result(f"{folder}: {published.items} items; {changed}")

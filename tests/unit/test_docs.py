@@ -21,6 +21,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENTS = ["README.md", "CHANGELOG.md", "docs/operating.md", "docs/front-matter.md", "docs/growing.md"]
 DOCUMENTS += ["docs/linkedin.md", "docs/channels.md", "docs/letters.md", "docs/subscribing.md"]
 DOCUMENTS += ["docs/feeds.md", "docs/troubles.md", "docs/bounces.md"]
+DOCUMENTS += ["docs/container.md", "docs/leaving.md"]
 LISTS = ("sources", "digests", "webhooks")
 REQUIRED = {"site.title": "Harbour", "site.url": "https://harbour.example"}
 REQUIRED |= {"webhooks.name": "hook", "webhooks.url": "https://hooks.example/articles"}
