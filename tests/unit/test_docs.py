@@ -164,7 +164,7 @@ BLOCKS = [
 def test_every_configuration_in_the_documents_loads(name: str, text: str, tmp_path: Path) -> None:
     whole = text if "[site]" in text else f'[site]\ntitle = "T"\nurl = "https://t.example"\n[[sources]]\n{text}'
     (tmp_path / "syndicate.toml").write_text(whole, "utf-8")
-    secrets = dict.fromkeys(re.findall(r'\{ env = "(\w+)" \}', text), "a secret")
+    secrets = dict.fromkeys(re.findall(r'\{ env = "(\w+)" \}', text), "a secret of the environment")
     settings = config.load(tmp_path / "syndicate.toml", secrets)
     assert config.problems_at_start(settings) == []
 
