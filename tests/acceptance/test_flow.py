@@ -289,7 +289,10 @@ def test_one_bad_address_fails_alone_and_may_be_tried_again(newsroom: Make) -> N
         site.run("run", "--once", now=SLOT, code=1)
         (row,) = site.deliveries("email")
         assert (row["state"], row["people"]) == ("sent", {"sent": 3, "failed": 1})
+        (address,) = gone
+        assert [one["state"] for one in site.ask("subscribers", "list") if one["email"] == address] == ["bounced"]
         gone.clear()
+        site.run("subscribers", "add", address, now=SLOT + MINUTE)  # the owner says that there is somebody after all
         site.run("deliveries", "retry", str(row["id"]), now=SLOT + MINUTE)
         site.run("run", "--once", now=SLOT + MINUTE)
         assert sorted(one["to"] for one in server.world) == make.people(4)

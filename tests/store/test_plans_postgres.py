@@ -16,7 +16,7 @@ from tests.store.test_plans import EVERY_SECOND
 
 OVER = 20_000
 
-ALIKE = ("claim a delivery", "owners of deliveries", "mailings with a letter due", "claim a group")
+ALIKE = ("claim a delivery", "owners of deliveries", "what may go now", "claim a group")
 CLAIMS: dict[str, Callable[[Store], object]] = {
     **{one: EVERY_SECOND[one] for one in ALIKE},
     "owners of letters": lambda s: s.read_now(letters.claimants),
