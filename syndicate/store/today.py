@@ -17,7 +17,7 @@ from syndicate.store.database import AnyRow
 from syndicate.store.letters import CHANNEL
 from syndicate.store.schema import alerts, articles, deliveries, editions, mailings, pauses
 
-MOST_HELD = 20  # deliveries shown of a channel
+MOST_HELD = 6  # deliveries shown of a channel
 MOST_OF_A_RULE = 3  # articles shown of a rule that holds more than FEW
 FEW = 5
 LATELY = timedelta(days=7)  # what failed longer ago is in the lists of its channel

@@ -38,15 +38,16 @@ _WORDS = {
 }
 
 
-def coming(rows: Sequence[Row], now: datetime, ids: Mapping[tuple[str, str], int]) -> list[Coming]:
+def coming(
+    rows: Sequence[Row], now: datetime, ids: Mapping[tuple[str, str], int], digests: Sequence[str]
+) -> list[Coming]:
     """What has its moment within the day, the next first; an edition's articles are one line."""
     editions: dict[tuple[str, datetime], list[Row]] = {}
     found: list[Coming] = []
     for row in rows:
         if row.planned_for is None or row.planned_for > now + AHEAD or row.state == "unknown":
             continue
-        digest, colon, why = row.reason.partition(": ")
-        if row.channel == CHANNEL and colon and not row.reason.startswith("paused"):
+        if row.channel == CHANNEL and (digest := _digest(row, digests)):
             editions.setdefault((digest, row.planned_for), []).append(row)
             continue
         found.append(
@@ -56,7 +57,7 @@ def coming(rows: Sequence[Row], now: datetime, ids: Mapping[tuple[str, str], int
             )
         )  # fmt: skip
     for (digest, moment), inside in editions.items():
-        first, why = inside[0], inside[0].reason.partition(": ")[2]
+        first, why = inside[0], inside[0].reason.rpartition(f"{digest}: ")[2]
         found.append(
             Coming(
                 at=moment, channel=CHANNEL, title=first.title, why=why, article="", digest=digest, delivery=None,
@@ -64,6 +65,11 @@ def coming(rows: Sequence[Row], now: datetime, ids: Mapping[tuple[str, str], int
             )
         )  # fmt: skip
     return sorted(found, key=lambda one: (one.at, one.channel))[:MOST]
+
+
+def _digest(row: Row, names: Sequence[str]) -> str:
+    """The digest whose edition will hold an article: its reason names it, after the pauses it waits for."""
+    return next((name for name in names if f"; {name}: " in f"; {row.reason}"), "")
 
 
 def others(rows: Sequence[Row], now: datetime) -> list[Others]:

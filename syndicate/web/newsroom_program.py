@@ -40,7 +40,7 @@ from syndicate.web.newsroom_office import ArticlePage, Cursor, DeliveryPage, Per
 from syndicate.web.today import Card, Sending, Today, Trouble, Wanted
 
 LAST = 10  # of what went out
-CARDS = 10  # of what waits for a person, shown as it will look
+CARDS = 12  # of what waits for a person, shown as it will look
 SHOWN_BELOW = ("review.max_new", "unknown:", "approve:")  # problems that stand among what needs a person
 DAYS = 180  # of growth
 
@@ -180,7 +180,7 @@ def _read(
             Wanted(owed=one, card=_card(connection, app, one) if n < CARDS else None) for n, one in enumerate(held)
         ],
         wanted_count=sum(today.held_counts(connection, names).values()),
-        coming=ahead.coming(rows, now, _ids(connection, rows)),
+        coming=ahead.coming(rows, now, _ids(connection, rows), [one.name for one in settings.digests]),
         others=ahead.others(rows, now),
         sending=_sending(connection, now, standing),
         unknown=[one for name in names for one in today.of_state(connection, name, "unknown", today.MOST_HELD)],
