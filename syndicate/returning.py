@@ -27,6 +27,7 @@ from syndicate.transports import verdicts
 from syndicate.transports.base import Fate
 from syndicate.transports.wire import Reply
 
+RECENT = timedelta(days=14)  # for which a letter explains a report that names nothing but an address
 AFTER = timedelta(minutes=15)  # a letter may be noted as sent that much later than its provider says
 
 log = get(__name__)
@@ -58,22 +59,30 @@ class _Whose:
 
 
 def take(
-    connection: Connection, secret: bytes, reports: Sequence[Report], raw: str, now: datetime, *, vouched: bool = False
+    connection: Connection,
+    secret: bytes,
+    reports: Sequence[Report],
+    raw: str,
+    now: datetime,
+    *,
+    vouched: bool = False,
+    marked: bool = True,
 ) -> list[Outcome]:
     """Store what came; returns a word on each.
 
     `vouched`: whoever brings it was recognised by a signature or a secret, or is the owner himself, so that an address
-    alone is believed. Else only what names a mark that our letter alone bears.
+    alone is believed. `marked`: our letters have a return path of their own, so that a report without any mark is not
+    about one of them; where they have none, an address alone is believed for a while after a letter went to it.
     """
-    return [_take(connection, secret, report, raw, now, vouched=vouched) for report in reports]
+    return [_take(connection, secret, report, raw, now, vouched=vouched, marked=marked) for report in reports]
 
 
 def _take(
-    connection: Connection, secret: bytes, report: Report, raw: str, now: datetime, *, vouched: bool
+    connection: Connection, secret: bytes, report: Report, raw: str, now: datetime, *, vouched: bool, marked: bool
 ) -> Outcome:  # fmt: skip
     if report.sort not in (Sort.FAILED, Sort.COMPLAINT, Sort.UNKNOWN):
         return Outcome(sort=report.sort, answer=report.words)
-    whose = _whose(connection, secret, report, now)
+    whose = _whose(connection, secret, report, now, marked=marked)
     kind = report.kind or kind_of(report)
     answer = discreet(report.words, whose.email or "")
     proved = whose.proved or (vouched and whose.subscriber is not None)
@@ -108,9 +117,9 @@ def kind_of(report: Report) -> str:
     return OTHER
 
 
-def _whose(connection: Connection, secret: bytes, report: Report, now: datetime) -> _Whose:
+def _whose(connection: Connection, secret: bytes, report: Report, now: datetime, *, marked: bool) -> _Whose:
     """Whose letter it was: by its return path, else by its link, else by its Message-ID and an address; an address
-    alone names somebody and proves nothing.
+    alone names somebody, and proves something only where letters bear no return path and one went there lately.
     """
     marks = report.marks
     if found := ReturnPaths(secret, "").read(marks.paths):
@@ -128,9 +137,11 @@ def _whose(connection: Connection, secret: bytes, report: Report, now: datetime)
             continue
         if person is not None:
             exact = _by_message_id(connection, secret, person["id"], marks)
+            last = returns.letters_of(connection, person["id"]) if exact is None else ()
+            lately = not marked and any(one.sent_at and one.sent_at > now - RECENT for one in last)
             return _Whose(
-                subscriber=person["id"], email=person["email"], proved=exact is not None,
-                delivery=exact if exact is not None else _by_time(connection, person["id"], report.at or now),
+                subscriber=person["id"], email=person["email"], proved=exact is not None or lately,
+                delivery=exact if exact is not None else _by_time(last, report.at or now),
             )  # fmt: skip
     return _Whose()
 
@@ -154,9 +165,9 @@ def _by_message_id(connection: Connection, secret: bytes, subscriber: int, marks
     return None
 
 
-def _by_time(connection: Connection, subscriber: int, at: datetime) -> int | None:
-    """The last letter to this person before that moment: the best guess where nothing names one."""
-    for row in returns.letters_of(connection, subscriber):
+def _by_time(theirs: Sequence[AnyRow], at: datetime) -> int | None:
+    """The last letter to a person before that moment: the best guess where nothing names one. Pure."""
+    for row in theirs:
         if row.state in returns.WENT and (row.sent_at is None or row.sent_at <= at + AFTER):
             return int(row.delivery)
     return None

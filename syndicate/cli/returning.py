@@ -88,9 +88,12 @@ def _keep(session: Session, store: Store, key: bytes, mails: Sequence[bytes], *,
 
     read = [(bounces.read(mail), mail[:RAW_LIMIT].decode("utf-8", "replace")) for mail in mails]
 
+    email = session.settings.email
+    how = {"vouched": vouch, "marked": bool(email and email.bounce_address)}
+
     def write(connection: Any) -> list[Outcome]:
         now = session.clock.now()
-        return [one for reports, raw in read for one in take(connection, key, reports, raw, now, vouched=vouch)]
+        return [one for reports, raw in read for one in take(connection, key, reports, raw, now, **how)]
 
     return store.write_now(write) if read else []
 

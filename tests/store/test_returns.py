@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -53,8 +53,8 @@ def report(event: str = "e", sort: Sort = Sort.FAILED, **said: Any) -> Report:
     return Report(sort=sort, event=event, marks=marks, **{"provider": "dsn"} | values | said)
 
 
-def bring(store: Store, *reports: Report, at: datetime = NOON + HOUR, vouched: bool = False) -> list[Outcome]:
-    told = store.write_now(returning.take, SECRET, reports, "as it came", at, vouched=vouched)
+def bring(store: Store, *reports: Report, at: datetime = NOON + HOUR, **how: bool) -> list[Outcome]:
+    told = store.write_now(returning.take, SECRET, reports, "as it came", at, **how)
     apply_all(store, SECRET, at)
     return told
 
@@ -120,6 +120,16 @@ def test_who_vouches_is_believed_about_an_address_alone(store: Store) -> None:
     (told,) = bring(store, one, at=NOON + 2 * DAY, vouched=True)
     assert (told.proved, told.delivery) == (True, later)  # the last that was sent before
     assert state_of(store, "ada")[0] == "bounced"
+
+
+@pytest.mark.parametrize(("later", "believed"), [(DAY, True), (13 * DAY, True), (15 * DAY, False)])
+def test_without_a_return_path_an_address_is_believed_while_its_letter_is_fresh(
+    store: Store, later: timedelta, believed: bool
+) -> None:
+    delivery = sent(store, 1, "ada")
+    (told,) = bring(store, report(addresses=("ada@example.net",)), at=NOON + later, marked=False)
+    assert (told.proved, told.delivery) == (believed, delivery)
+    assert state_of(store, "ada")[0] == ("bounced" if believed else "active")
 
 
 def test_an_event_that_comes_before_the_letter_is_noted_as_sent_finds_it(store: Store) -> None:
