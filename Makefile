@@ -30,11 +30,13 @@ bench: $(READY)
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/ledger.py
 	$(BIN)/python bench/lists.py
+	$(BIN)/python bench/mail.py
 
 bench-large: $(READY)
 	$(BIN)/python bench/run.py large
 	$(BIN)/python bench/ledger.py large
 	$(BIN)/python bench/lists.py large
+	$(BIN)/python bench/mail.py large
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)'
