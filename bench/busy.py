@@ -24,7 +24,7 @@ from articles import write
 from sink import taken
 from web import ROOT, _free_port
 
-PEOPLE, TURNS, TURN, READS, ASKED = 120_000, 3, 3.0, 167, 190
+PEOPLE, TURNS, TURN, READS, ASKED = 400_000, 3, 3.0, 167, 190
 SLOT = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)  # a Friday
 READERS = 8
 

@@ -73,7 +73,10 @@ class _Preferences:
         until = before.paused_until if before and sent.one("rest") == "keep" else None
         if sent.one("rest") in RESTS:
             until = signup.now() + RESTS[sent.one("rest")]
-        told = {"from": f"{self._stage.public_url}/preferences", "ip": peer.address(request, self._office.web.trusted_proxies)}
+        told = {
+            "from": f"{self._stage.public_url}/preferences",
+            "ip": peer.address(request, self._office.web.trusted_proxies),
+        }
         if not await signup.choose(person, Choices(digests=[offer.name for offer in chosen], paused_until=until), told):
             return self._stage.page("gone.html", subscribe=signup.is_open)
         return self._stage.page("saved.html", digests=chosen, resting=_day(until), test=False)
