@@ -44,8 +44,7 @@ _USUAL = {
     "QUIT": "221 2.0.0 bye",
 }
 _IN_GROUPS = {"MAIL", "RCPT", "RSET"}  # RFC 2920 section 3.1: all others end a group, where groups are allowed at all
-_BARE = re.compile(rb"(?<!\r)\n|\r(?!\n)")
-_LONG = re.compile(rb"[^\r\n]{999}")  # RFC 5321 section 4.5.3.1.6
+_LINE = 998  # octets at most, RFC 5321 section 4.5.3.1.6
 _ENVELOPE = re.compile(r"(?:MAIL FROM|RCPT TO):<([^<>\s]*)>((?: [A-Z0-9]+(?:=[^ =]+)?)*)", re.IGNORECASE)
 
 
@@ -162,7 +161,7 @@ class SmtpDouble:
         entry = {
             "from": sender,
             "to": recipients[0] if len(recipients) == 1 else list(recipients),
-            "message_id": str(BytesHeaderParser().parsebytes(message)["Message-ID"] or ""),
+            "message_id": str(BytesHeaderParser().parsebytes(message.partition(b"\r\n\r\n")[0])["Message-ID"] or ""),
             "data": message.decode("utf-8", "surrogateescape"),
         }
         self.world.append(entry)
@@ -330,7 +329,8 @@ class _Conversation:
 
     def inspect(self, data: bytes, words: set[str]) -> None:
         """Grammar of a message: RFC 5321 section 2.3.8 and 4.5.3.1.6, RFC 6152, RFC 1870."""
-        if not data or _BARE.search(data) or _LONG.search(data):
+        lines, ends = data.split(b"\r\n"), (data.count(b"\r"), data.count(b"\n"))
+        if not data or ends != (len(lines) - 1,) * 2 or max(map(len, lines)) > _LINE:
             raise _Breach(f"a message of nothing, with bare CR or LF, or with lines too long: {data[:80]!r}")
         if not data.isascii() and "BODY=8BITMIME" not in words:
             raise _Breach("a message of eight bits in a transaction of seven")
