@@ -12,6 +12,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import blake2b
+from pathlib import Path
 
 from syndicate import __version__
 from syndicate.alarm import Alarm
@@ -31,7 +32,7 @@ from syndicate.pipeline import App
 from syndicate.publics import Parts, public_channels
 from syndicate.render import Templates
 from syndicate.scan import Source
-from syndicate.signer import ReturnPaths, Signer
+from syndicate.signer import Keys, ReturnPaths, Signer
 from syndicate.sources.folder import Folder
 from syndicate.sources.webfeed import WebFeed
 from syndicate.store import highwater
@@ -44,12 +45,23 @@ from syndicate.transports.smtp import Smtp
 
 WORKER = "worker"
 LOOK_DEADLINE = 15.0  # seconds for one question to the web
+SHORTEST = 16  # bytes of a secret
 
 log = get(__name__)
 
 
-def secret(settings: Settings) -> bytes:
-    """What signs and encrypts: from the configuration, else made once in DATA/secret. Raises SyndicateError."""
+def keys(settings: Settings) -> Keys:
+    """The secrets, newest first: `secret`, then `secrets_old` as written. Raises SyndicateError.
+
+    Links, return paths, forms and sealed logins are made with the newest and read with all. What can only be compared
+    with what was made before stays with the oldest: the hashes by which people who left are kept out, Message-IDs and
+    MACs of letters that may be repeated, counted tries. With another key the first would be mailed again.
+    """
+    return Keys(reading=(_newest(settings), *(old.reveal().encode() for old in settings.secrets_old)))
+
+
+def _newest(settings: Settings) -> bytes:
+    """From the configuration, else made once in DATA/secret. Raises SyndicateError."""
     if known := known_secret(settings):
         return known
     path = settings.data / "secret"
@@ -64,22 +76,29 @@ def secret(settings: Settings) -> bytes:
             pass
         finally:
             draft.unlink()
-        return path.read_text(encoding="ascii").strip().encode()
+        return _kept(path)
     except OSError as error:
         raise SyndicateError(f"cannot keep the secret in {path}: {error.strerror}; set `data` or `secret`") from error
 
 
 def known_secret(settings: Settings) -> bytes | None:
-    """The secret where there is one; nothing is made. Raises SyndicateError for one that cannot be read."""
+    """The newest secret where there is one; nothing is made. Raises SyndicateError for one that cannot be read."""
     if settings.secret:
         return settings.secret.reveal().encode()
     path = settings.data / "secret"
     try:
-        return path.read_text(encoding="ascii").strip().encode()
+        return _kept(path)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise SyndicateError(f"cannot keep the secret in {path}: {error.strerror}; set `data` or `secret`") from error
+
+
+def _kept(path: Path) -> bytes:
+    found = path.read_bytes().strip()
+    if len(found) < SHORTEST:
+        raise SyndicateError(f"the secret in {path} is damaged: put it back from your backup")
+    return found
 
 
 @asynccontextmanager
@@ -90,12 +109,12 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
     """
     dkim = await asyncio.to_thread(signature, settings)
     store = await asyncio.to_thread(open_ledger, settings, upgrade=what != WORKER, may_fill=what != WORKER)
-    key = await asyncio.to_thread(secret, settings)
+    ring = await asyncio.to_thread(keys, settings)
     chance = system_chance()
     fetcher = make_fetcher(settings, clock, chance)
     looker = make_looker(settings)
-    owner = Owner(store, clock, what, agreement(settings, key))
-    parts = Parts(settings=settings, fetcher=fetcher, clock=clock, store=store, secret=key, looker=looker)
+    owner = Owner(store, clock, what, agreement(settings, ring))
+    parts = Parts(settings=settings, fetcher=fetcher, clock=clock, store=store, secrets=ring.reading, looker=looker)
     publics = {public.name: public for public in public_channels(parts)}
     gc.freeze()  # modules and tables of the program stay until it ends: no collection need walk them
     try:
@@ -110,10 +129,10 @@ async def open_app(settings: Settings, clock: Clock, what: str) -> AsyncIterator
                 sources=_sources(settings, looker, clock, chance),
                 looker=looker,
                 publics=publics,
-                secret=key,
-                signer=Signer(key),
+                keys=ring,
+                signer=Signer(*ring.reading),
                 press=press(settings),
-                post=_post(settings, key, clock, dkim),
+                post=_post(settings, ring, clock, dkim),
                 alarm=_alarm(settings, store, owner, clock, fetcher, dkim),
                 stop=asyncio.Event(),
                 teller=Teller(store, fetcher, settings, owner.id, clock) if settings.feeds.hubs else None,
@@ -153,18 +172,19 @@ async def _notice_restored(store: Store, clock: Clock) -> None:
         await store.write(highwater.pause_if_behind, mark, clock.now())
 
 
-def agreement(settings: Settings, key: bytes) -> str:
+def agreement(settings: Settings, ring: Keys) -> str:
     """What every machine on one database must be told alike, a line for each thing.
 
     Else channels would go live and back with each pass, slots be filled twice, a letter's copies differ, and links of
-    one machine's letters be unknown to the other. Of the secret it holds too little to guess it.
+    one machine's letters be unknown to the other. Of the secrets, taken together, it holds too little to guess them.
     """
     channels = [f"{name} {'live' if live else 'in rehearsal'}" for name, live in sorted(settings.channels.items())]
     digests = [f"{digest.name} at {digest.schedule!r}" for digest in settings.digests]
-    keys = [f"site.timezone {settings.site.timezone}", f"web.public_url {settings.web.public_url}"]
+    others = [f"site.timezone {settings.site.timezone}", f"web.public_url {settings.web.public_url}"]
     if settings.email and settings.email.dkim.domain:
-        keys.append(f"email.dkim of {settings.email.dkim.selector}._domainkey.{settings.email.dkim.domain}")
-    return "\n".join([*channels, *digests, *keys, f"secret of mark {blake2b(key, digest_size=2).hexdigest()}"])
+        others.append(f"email.dkim of {settings.email.dkim.selector}._domainkey.{settings.email.dkim.domain}")
+    mark = blake2b(b"\0".join(ring.reading), digest_size=2).hexdigest()
+    return "\n".join([*channels, *digests, *others, f"secret of mark {mark}"])
 
 
 async def _renew(owner: Owner, keeper: Timekeeper, store: Store, clock: Clock) -> None:
@@ -203,18 +223,18 @@ def signature(settings: Settings) -> Dkim | None:
         raise ConfigError([Problem("email.dkim.key", str(error))]) from None
 
 
-def _post(settings: Settings, key: bytes, clock: Clock, dkim: Dkim | None) -> Post | None:
+def _post(settings: Settings, ring: Keys, clock: Clock, dkim: Dkim | None) -> Post | None:
     email = settings.email
     if email is None:
         return None
     return Post(
         transport=Smtp(email.smtp, clock) if email.live else MailOutbox(settings.data / "outbox" / "email"),
         policy=RetryPolicy(retry_for=email.retry_for, repeat_within=email.retry_for),
-        signer=Signer(key),
-        secret=key,
+        signer=Signer(*ring.reading),
+        secret=ring.lasting,
         public_url=settings.web.public_url.rstrip("/"),
         dkim=dkim,
-        returns=ReturnPaths(key, email.return_address) if email.return_address else None,
+        returns=ReturnPaths(email.return_address, *ring.reading) if email.return_address else None,
     )
 
 

@@ -35,7 +35,7 @@ from syndicate.plan import plan
 from syndicate.press import Press
 from syndicate.publish import Published, publish_if_changed
 from syndicate.scan import Scanned, Source, scan
-from syndicate.signer import Signer
+from syndicate.signer import Keys, Signer
 from syndicate.single import freeze_singles
 from syndicate.store import editions, ledger, pauses, scanners
 from syndicate.store.database import Store
@@ -56,7 +56,7 @@ class App:
     sources: Sequence[Source]
     looker: GuardedFetcher  # asks addresses that others wrote
     publics: Mapping[str, PublicChannel]
-    secret: bytes
+    keys: Keys
     signer: Signer
     press: Press | None  # makes editions; None without [email]
     post: Post | None
@@ -236,4 +236,4 @@ async def run_pass(app: App) -> Report:
 async def tidy_up(app: App) -> None:
     """Put away what nobody needs at hand, and draw the consequences of reports that nobody came to draw."""
     await tidy(app.store, app.clock, app.stop)
-    await returning.tidy(app.store, app.secret, app.clock, app.stop)
+    await returning.tidy(app.store, app.keys.lasting, app.clock, app.stop)

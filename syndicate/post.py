@@ -24,7 +24,7 @@ class Post:
     transport: Transport
     policy: RetryPolicy
     signer: Signer
-    secret: bytes
+    secret: bytes  # `Keys.lasting`: a letter that is repeated must bear the Message-ID it had
     public_url: str
     dkim: Dkim | None = None  # None: the relay signs
     returns: ReturnPaths | None = None  # None: letters come back to the sender

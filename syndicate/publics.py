@@ -32,7 +32,7 @@ class Parts:
     fetcher: Fetcher
     clock: Clock
     store: Store | None = None  # where logins are; previews need none
-    secret: bytes = b""  # which opens them
+    secrets: Sequence[bytes] = ()  # which open them, newest first
     looker: GuardedFetcher | None = None  # reads pictures; previews need none
 
 
@@ -47,7 +47,7 @@ class Kind:
 
 def _linkedin(_name: str, table: LinkedInSettings, parts: Parts) -> Channel:
     settings = parts.settings
-    wallet = Wallet(table, parts.fetcher, parts.clock, parts.store, parts.secret)
+    wallet = Wallet(table, parts.fetcher, parts.clock, parts.store, parts.secrets)
     return LinkedIn(
         table, settings.site, parts.fetcher, parts.clock, table.live, templates=settings.templates, wallet=wallet,
         pictures=parts.looker,

@@ -18,7 +18,7 @@ from syndicate.clock import Clock
 from syndicate.letter import message_id
 from syndicate.letterfate import discreet
 from syndicate.logs import get
-from syndicate.signer import ReturnPaths, Signer
+from syndicate.signer import Keys, ReturnPaths, Signer
 from syndicate.store import aftermath, returns, subscribers, suppressing
 from syndicate.store.database import AnyRow, Store
 from syndicate.store.returns import COMPLAINT, HARD, LEFT, OTHER, SOFT, Return
@@ -60,7 +60,7 @@ class _Whose:
 
 def take(
     connection: Connection,
-    secret: bytes,
+    keys: Keys,
     reports: Sequence[Report],
     raw: str,
     now: datetime,
@@ -74,15 +74,15 @@ def take(
     alone is believed. `marked`: our letters have a return path of their own, so that a report without any mark is not
     about one of them; where they have none, an address alone is believed for a while after a letter went to it.
     """
-    return [_take(connection, secret, report, raw, now, vouched=vouched, marked=marked) for report in reports]
+    return [_take(connection, keys, report, raw, now, vouched=vouched, marked=marked) for report in reports]
 
 
 def _take(
-    connection: Connection, secret: bytes, report: Report, raw: str, now: datetime, *, vouched: bool, marked: bool
+    connection: Connection, keys: Keys, report: Report, raw: str, now: datetime, *, vouched: bool, marked: bool
 ) -> Outcome:  # fmt: skip
     if report.sort not in (Sort.FAILED, Sort.COMPLAINT, Sort.UNKNOWN):
         return Outcome(sort=report.sort, answer=report.words)
-    whose = _whose(connection, secret, report, now, marked=marked)
+    whose = _whose(connection, keys, report, now, marked=marked)
     kind = report.kind or kind_of(report)
     answer = discreet(report.words, whose.email or "")
     proved = whose.proved or (vouched and whose.subscriber is not None)
@@ -117,26 +117,26 @@ def kind_of(report: Report) -> str:
     return OTHER
 
 
-def _whose(connection: Connection, secret: bytes, report: Report, now: datetime, *, marked: bool) -> _Whose:
+def _whose(connection: Connection, keys: Keys, report: Report, now: datetime, *, marked: bool) -> _Whose:
     """Whose letter it was: by its return path, else by its link, else by its Message-ID and an address; an address
     alone names somebody, and proves something only where letters bear no return path and one went there lately.
     """
     marks = report.marks
-    if found := ReturnPaths(secret, "").read(marks.paths):
+    if found := ReturnPaths("", *keys.reading).read(marks.paths):
         delivery, subscriber = found
         return _person(connection, subscriber, delivery)
-    signer = Signer(secret)
+    signer = Signer(*keys.reading)
     for token in marks.tokens:
         number = signer.read("unsubscribe", token)
         if number is not None:
-            return _person(connection, number, _by_message_id(connection, secret, number, marks))
+            return _person(connection, number, _by_message_id(connection, keys.lasting, number, marks))
     for address in marks.addresses:
         try:
             person = subscribers.by_key(connection, parse_address(address).key)
         except ValueError:
             continue
         if person is not None:
-            exact = _by_message_id(connection, secret, person["id"], marks)
+            exact = _by_message_id(connection, keys.lasting, person["id"], marks)
             last = returns.letters_of(connection, person["id"]) if exact is None else ()
             lately = not marked and any(one.sent_at and one.sent_at > now - RECENT for one in last)
             return _Whose(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 _PURPOSE = b"syndicate tokens 1"  # another key than the one that signs links
 
@@ -21,12 +21,15 @@ def seal(secret: bytes, place: str, content: Mapping[str, str]) -> str:
     return Fernet(_key(secret)).encrypt(document.encode()).decode("ascii")
 
 
-def unseal(secret: bytes, place: str, sealed: str) -> dict[str, str]:
-    """What was sealed for `place`. Raises ValueError, without a word of it, for another secret, place or text."""
-    from cryptography.fernet import Fernet, InvalidToken
+def unseal(secrets: Sequence[bytes], place: str, sealed: str) -> dict[str, str]:
+    """What was sealed for `place` with one of these. Raises ValueError, without a word of it, for another secret, place
+    or text.
+    """
+    from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+    ring = MultiFernet([Fernet(_key(secret)) for secret in secrets])
     try:
-        document = json.loads(Fernet(_key(secret)).decrypt(sealed.encode("ascii", "replace")))
+        document = json.loads(ring.decrypt(sealed.encode("ascii", "replace")))
     except InvalidToken:
         raise ValueError("it was sealed with another secret, or is damaged") from None
     if document["place"] != place:

@@ -1,5 +1,5 @@
 """Signed links and return paths: a MAC and a number or two. They need no row and never expire (rule 22); each purpose
-has a key of its own.
+has a key of its own. Of several secrets the newest signs, and what any of them signed is read.
 """
 
 from __future__ import annotations
@@ -10,24 +10,45 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """The secrets of one installation: what each is for once there is more than one."""
+
+    reading: tuple[bytes, ...]  # newest first: what any of them signed or sealed is good
+
+    @property
+    def signing(self) -> bytes:
+        """The newest: links, return paths, forms, sealed logins."""
+        return self.reading[0]
+
+    @property
+    def lasting(self) -> bytes:
+        """The oldest: what is compared with what was made long ago, and cannot be read back and made anew. By it
+        people who left are known, letters have their Message-IDs, and tries are counted.
+        """
+        return self.reading[-1]
 
 
 class Signer:
     """Links that need no row and never expire (rule 22): a MAC of 128 bits and the person's number.
 
     Each purpose has a key of its own, so that the link that unsubscribes opens nothing else. Every letter bears two:
-    what depends on the key alone is done once a purpose.
+    what depends on the key alone is done once a purpose. Older secrets are only read with.
     """
 
     _MAC = 16  # bytes
 
-    def __init__(self, secret: bytes) -> None:
-        if len(secret) < 16:
+    def __init__(self, *secrets: bytes) -> None:
+        """Newest first."""
+        if not secrets or any(len(secret) < 16 for secret in secrets):
             raise ValueError("the secret is shorter than 16 bytes")
-        self._secret = secret
-        self._keyed: dict[str, _Keyed] = {}
+        self._secrets = secrets
+        self._keyed: dict[str, tuple[_Keyed, ...]] = {}
 
     def token(self, purpose: str, subscriber: int) -> str:
         """The token for one person and purpose: 23 to 32 characters of base64url."""
@@ -36,12 +57,12 @@ class Signer:
     def token_bytes(self, purpose: str, subscriber: int) -> bytes:
         """The same as it stands in a letter."""
         number = _number(subscriber)
-        return binascii.b2a_base64(self._mac(purpose, number) + number, newline=False).translate(_URL_SAFE, b"=")
+        return _token(self._ring(purpose)[0].digest(number)[: self._MAC] + number)
 
     def links(self, base: bytes, purposes: tuple[str, str]) -> Callable[[int], tuple[bytes, bytes]]:
         """What makes one person's two links, `base/purpose/token`: every letter bears them."""
         size, text, safe = self._MAC, binascii.b2a_base64, _URL_SAFE
-        first, second = (self._key(purpose).digest for purpose in purposes)
+        first, second = (self._ring(purpose)[0].digest for purpose in purposes)
         before, other = (base + b"/%b/" % purpose.encode() for purpose in purposes)
 
         def of(subscriber: int) -> tuple[bytes, bytes]:
@@ -55,10 +76,15 @@ class Signer:
 
     def mac(self, purpose: str, text: str) -> str:
         """32 hex digits over a text, for one purpose; nobody else can make them."""
-        return self._key(purpose).digest(text.encode("utf-8", "surrogatepass"))[: self._MAC].hex()
+        return self.macs(purpose, text)[0]
+
+    def macs(self, purpose: str, text: str) -> tuple[str, ...]:
+        """The same by each secret, newest first."""
+        said = text.encode("utf-8", "surrogatepass")
+        return tuple(keyed.digest(said)[: self._MAC].hex() for keyed in self._ring(purpose))
 
     def read(self, purpose: str, token: str) -> int | None:
-        """The person's number, or None for a token that this secret did not sign for this purpose."""
+        """The person's number, or None for a token that none of the secrets signed for this purpose."""
         if not re.fullmatch(r"[A-Za-z0-9_-]{23,32}", token):
             return None
         try:
@@ -66,21 +92,18 @@ class Signer:
         except binascii.Error:
             return None
         mac, number = raw[: self._MAC], raw[self._MAC :]
-        if not hmac.compare_digest(mac, self._mac(purpose, number)):
+        if not any(hmac.compare_digest(mac, one.digest(number)[: self._MAC]) for one in self._ring(purpose)):
             return None
         subscriber = int.from_bytes(number, "big")
-        # One person, one token: base64 has spare bits that decode alike.
-        return subscriber if hmac.compare_digest(self.token(purpose, subscriber), token) else None
+        # One person, one token of a secret: base64 has spare bits that decode alike.
+        return subscriber if _token(mac + _number(subscriber)).decode() == token else None
 
-    def _mac(self, purpose: str, number: bytes) -> bytes:
-        return self._key(purpose).digest(number)[: self._MAC]
-
-    def _key(self, purpose: str) -> _Keyed:
-        keyed = self._keyed.get(purpose)
-        if keyed is None:
-            keyed = _Keyed(hmac.digest(self._secret, b"syndicate link 1 " + purpose.encode(), hashlib.sha256))
-            self._keyed[purpose] = keyed
-        return keyed
+    def _ring(self, purpose: str) -> tuple[_Keyed, ...]:
+        ring = self._keyed.get(purpose)
+        if ring is None:
+            ring = _ring(self._secrets, b"syndicate link 1 " + purpose.encode())
+            self._keyed[purpose] = ring
+        return ring
 
 
 class ReturnPaths:
@@ -93,15 +116,17 @@ class ReturnPaths:
     _FOUND = re.compile(r"(?<![0-9])([0-9]{1,19})\.([0-9]{1,19})\.([a-z2-7]{16})(?![a-z2-7])", re.IGNORECASE)
     _MOST = 50  # that are looked at in one text
 
-    def __init__(self, secret: bytes, address: str) -> None:
-        """`address`: what was made for bounces, with an A-label domain; "" where none was: `read` alone is of use."""
+    def __init__(self, address: str, *secrets: bytes) -> None:
+        """`address`: what was made for bounces, with an A-label domain; "" where none was: `read` alone is of use.
+        `secrets`: newest first.
+        """
         local, _, domain = address.rpartition("@")
         self._begin, self._end = f"{local}+", f"@{domain}"
-        self._keyed = _Keyed(hmac.digest(secret, b"syndicate return path 1", hashlib.sha256))
+        self._ring = _ring(secrets, b"syndicate return path 1")
 
     def of(self, delivery: int, subscriber: int) -> str:
         """The envelope sender of one person's letter."""
-        return f"{self._begin}{delivery}.{subscriber}.{self._mark(delivery, subscriber)}{self._end}"
+        return f"{self._begin}{delivery}.{subscriber}.{_mark(self._ring[0], delivery, subscriber)}{self._end}"
 
     def read(self, text: str) -> tuple[int, int] | None:
         """Delivery and subscriber of the first return path of ours in a text, also one that a forwarder packed into an
@@ -109,18 +134,28 @@ class ReturnPaths:
         """
         for number, found in enumerate(self._FOUND.finditer(text)):
             delivery, subscriber = int(found[1]), int(found[2])
-            if hmac.compare_digest(self._mark(delivery, subscriber), found[3].lower()):
+            given = found[3].lower()
+            if any(hmac.compare_digest(_mark(one, delivery, subscriber), given) for one in self._ring):
                 return delivery, subscriber
             if number >= self._MOST:
                 break
         return None
 
-    def _mark(self, delivery: int, subscriber: int) -> str:
-        return base64.b32encode(self._keyed.digest(b"%d %d" % (delivery, subscriber))[:10]).decode().lower()
+
+def _mark(keyed: _Keyed, delivery: int, subscriber: int) -> str:
+    return base64.b32encode(keyed.digest(b"%d %d" % (delivery, subscriber))[:10]).decode().lower()
+
+
+def _token(raw: bytes) -> bytes:
+    return binascii.b2a_base64(raw, newline=False).translate(_URL_SAFE, b"=")
 
 
 def _number(subscriber: int) -> bytes:
     return subscriber.to_bytes((subscriber.bit_length() + 7) // 8 or 1, "big")
+
+
+def _ring(secrets: tuple[bytes, ...], purpose: bytes) -> tuple[_Keyed, ...]:
+    return tuple(_Keyed(hmac.digest(secret, purpose, hashlib.sha256)) for secret in secrets)
 
 
 class _Keyed:

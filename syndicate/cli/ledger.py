@@ -300,6 +300,6 @@ def _is_restored(session: Session) -> bool:
 
 def _secret(session: Session) -> bytes:
     """What people are known again by."""
-    from syndicate.app import secret
+    from syndicate.app import keys
 
-    return secret(session.settings)
+    return keys(session.settings).lasting

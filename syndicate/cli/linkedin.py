@@ -90,11 +90,11 @@ def login(
 
     if not paste and not callback.can_listen(linkedin.redirect):
         raise ConfigError([Problem("linkedin.redirect", "is not on this machine: log in with --paste")])
-    from syndicate.app import secret
+    from syndicate.app import keys
 
     store = session.ledger()  # first: a person's login must not be for nothing
     try:
-        key = secret(session.settings)
+        key = keys(session.settings).signing
         answer = _pasted(session, linkedin) if paste else session.run(_caught(session, linkedin))
         done = session.run(_login(session, linkedin, store, key, answer))
     finally:
@@ -215,16 +215,16 @@ def status(context: typer.Context) -> None:
 
 async def look(session: Session, *, online: bool) -> Standing:
     """How the login stands. Raises SyndicateError for a database that cannot be read."""
-    from syndicate.app import secret
+    from syndicate.app import keys
     from syndicate.channels.linkedin.standing import look
     from syndicate.channels.linkedin.wallet import Wallet
 
     linkedin = table(session)
     store = session.ledger()
     try:
-        key = await asyncio.to_thread(secret, session.settings)
+        ring = await asyncio.to_thread(keys, session.settings)
         async with fetching(session) as fetcher:
-            wallet = Wallet(linkedin, fetcher, session.clock, store, key)
+            wallet = Wallet(linkedin, fetcher, session.clock, store, ring.reading)
             return await look(linkedin, wallet, fetcher, store, session.clock.now(), online=online)
     finally:
         store.close()

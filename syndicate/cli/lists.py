@@ -51,7 +51,7 @@ def import_(
     """
     session: Session = context.obj
     from syndicate import lists
-    from syndicate.app import secret
+    from syndicate.app import keys
     from syndicate.subscriber import State
 
     one_of(as_, ("active", "unsubscribed", "bounced"), "state to import")
@@ -68,7 +68,8 @@ def import_(
         source = f"import of {file.name}{f' ({people.tool})' if people.tool else ''}"
         state = _by_name(file, people.tool) or State(as_)
         with contextlib.closing(session.ledger()) as store, reading(session, size) as tell:
-            run = _Import(session, store, state, digests, bool(digest), source, secret(session.settings), confirm)
+            key = keys(session.settings).lasting
+            run = _Import(session, store, state, digests, bool(digest), source, key, confirm)
             for count in run.bring(people.rows):
                 tell(position(), count)
     run.report()

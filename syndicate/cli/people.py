@@ -73,10 +73,10 @@ def check_asking(session: Session) -> None:
 
 def hash_of(session: Session, key: str) -> str:
     """What is kept of an address when its person is erased."""
-    from syndicate.app import secret
+    from syndicate.app import keys
     from syndicate.store.subscribers import address_hash
 
-    return address_hash(secret(session.settings), key)
+    return address_hash(keys(session.settings).lasting, key)
 
 
 def add(
@@ -137,7 +137,7 @@ def remove(
 ) -> None:
     """Unsubscribe somebody from everything, or erase them."""
     session: Session = context.obj
-    from syndicate.app import secret
+    from syndicate.app import keys
     from syndicate.store import subscribers
     from syndicate.subscriber import State
 
@@ -149,7 +149,7 @@ def remove(
             return False
         reason = "removed by the owner"
         subscribers.leave(
-            connection, person["id"], State.UNSUBSCRIBED, reason, secret(session.settings), session.clock.now()
+            connection, person["id"], State.UNSUBSCRIBED, reason, keys(session.settings).lasting, session.clock.now()
         )
         return subscribers.erase(connection, parsed.key) if erase else True
 

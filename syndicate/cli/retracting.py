@@ -34,7 +34,7 @@ def retract(
 
 
 async def _retract(session: Session, reference: str, *, dry_run: bool, yes: bool) -> int:
-    from syndicate.app import make_fetcher, secret
+    from syndicate.app import keys, make_fetcher
     from syndicate.clock import system_chance
     from syndicate.desk import Desk
     from syndicate.publics import Parts, public_channels
@@ -44,7 +44,7 @@ async def _retract(session: Session, reference: str, *, dry_run: bool, yes: bool
     settings, clock = session.settings, session.clock
     store = session.ledger()
     fetcher = make_fetcher(settings, clock, system_chance())
-    parts = Parts(settings=settings, fetcher=fetcher, clock=clock, store=store, secret=secret(settings))
+    parts = Parts(settings=settings, fetcher=fetcher, clock=clock, store=store, secrets=keys(settings).reading)
     channels = {one.name: one.channel for one in public_channels(parts)}
     try:
         article = await store.read(articles.find, reference)

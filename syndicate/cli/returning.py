@@ -17,6 +17,7 @@ from syndicate.errors import StoreError, SyndicateError, UsageError
 
 if TYPE_CHECKING:
     from syndicate.returning import Outcome
+    from syndicate.signer import Keys
     from syndicate.store.database import Store
 
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: a mail server keeps the mail and comes again; any other would bounce it
@@ -61,27 +62,27 @@ def bounces(
 
 def _read(session: Session, source: str, *, vouch: bool) -> list[Outcome]:
     """Store all that is there, a batch a transaction, then draw the consequences."""
-    from syndicate.app import secret
+    from syndicate.app import keys
     from syndicate.returning import apply_all
 
-    key = secret(session.settings)
+    ring = keys(session.settings)
     told: list[Outcome] = []
     with contextlib.closing(session.ledger()) as store:
         batch: list[bytes] = []
         for mail in _mails(source):
             batch.append(mail)
             if len(batch) == BATCH:
-                told += _keep(session, store, key, batch, vouch=vouch)
+                told += _keep(session, store, ring, batch, vouch=vouch)
                 batch = []
-        told += _keep(session, store, key, batch, vouch=vouch)
+        told += _keep(session, store, ring, batch, vouch=vouch)
         try:
-            apply_all(store, key, session.clock.now())
+            apply_all(store, ring.lasting, session.clock.now())
         except StoreError as error:  # nothing is lost: it is stored, and `run` goes on with it
             session.warn(f"syndicate: {error}; what was read is stored, and `syndicate run` applies it")
     return told
 
 
-def _keep(session: Session, store: Store, key: bytes, mails: Sequence[bytes], *, vouch: bool) -> list[Outcome]:
+def _keep(session: Session, store: Store, ring: Keys, mails: Sequence[bytes], *, vouch: bool) -> list[Outcome]:
     from syndicate import bounces
     from syndicate.returning import take
     from syndicate.store.returns import RAW_LIMIT
@@ -93,7 +94,7 @@ def _keep(session: Session, store: Store, key: bytes, mails: Sequence[bytes], *,
 
     def write(connection: Any) -> list[Outcome]:
         now = session.clock.now()
-        return [one for reports, raw in read for one in take(connection, key, reports, raw, now, **how)]
+        return [one for reports, raw in read for one in take(connection, ring, reports, raw, now, **how)]
 
     return store.write_now(write) if read else []
 

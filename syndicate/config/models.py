@@ -188,7 +188,7 @@ class HooksSettings(Table):
     postmark_secret: SecretText = Secret()
     ses_topics: tuple[str, ...] = ()  # ARNs of SNS
 
-    _postmark_secret = field_validator("postmark_secret")(rules.hook_secret)
+    _postmark_secret = field_validator("postmark_secret")(rules.strong_secret)
     _ses_topics = field_validator("ses_topics")(rules.topics)
 
 
@@ -281,6 +281,7 @@ class Settings(Table):
 
     data: Place = Path("var")
     secret: SecretText = Secret()
+    secrets_old: tuple[SecretText, ...] = ()  # newest first: read with, signed with no more
     templates: OptionalPlace = None
     site: Site
     database: DatabaseSettings = DatabaseSettings()
@@ -298,6 +299,9 @@ class Settings(Table):
 
     _path: Path | None = PrivateAttr(default=None)
 
+    _secret = field_validator("secret")(rules.strong_secret)
+    _list_of_secrets = field_validator("secrets_old", mode="before")(rules.list_of_secrets)
+    _secrets_old = field_validator("secrets_old")(rules.old_secrets)
     _templates = field_validator("templates")(rules.existing_folder)
     _sources = field_validator("sources")(rules.sources)
 

@@ -23,6 +23,7 @@ RESERVED = ("webhook", "webhooks", "channels", "clock", "all", "none", "true", "
 """Words of the command line, of front matter and of the ledger that nothing may be called; nor may it be called like a
 channel's table: `loading` looks for those."""
 
+MOST_OLD_SECRETS = 4
 PLACEHOLDERS = ("site_url", "slug", "path", "year", "month", "day")
 
 
@@ -212,7 +213,23 @@ def webhook_secret(secret: Secret) -> Secret:
     return secret
 
 
-def hook_secret(secret: Secret) -> Secret:
+def list_of_secrets(value: Any) -> Any:
+    """A list; anything else is not repeated, for it may be a secret."""
+    if not isinstance(value, list | tuple):
+        raise ValueError("must be a list, newest first")
+    return value
+
+
+def old_secrets(secrets: tuple[Secret, ...]) -> tuple[Secret, ...]:
+    """Each of them is tried at every link that a stranger makes up."""
+    if len(secrets) > MOST_OLD_SECRETS:
+        raise ValueError(f"holds {len(secrets)} secrets: {MOST_OLD_SECRETS} at most, and the oldest stays the last")
+    if not all(secrets):
+        raise ValueError("holds an empty text: remove it")
+    return tuple(map(strong_secret, secrets))
+
+
+def strong_secret(secret: Secret) -> Secret:
     """Strangers may guess at it as often as they like."""
     if secret and len(secret.reveal()) < 16:
         raise ValueError("is shorter than 16 characters: anybody may try to guess it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, or_, select, update
@@ -35,12 +36,12 @@ def begin(connection: Connection, session: str, mark: str, former: str, now: dat
     connection.execute(sessions.insert().values(row))
 
 
-def lives(connection: Connection, session: str, mark: str, now: datetime) -> tuple[bool, bool]:
-    """Whether a login holds: it was opened with the password of that `mark`, and is neither idle nor old. And whether
-    it is time to note that it is used.
+def lives(connection: Connection, session: str, marks: Sequence[str], now: datetime) -> tuple[bool, bool]:
+    """Whether a login holds: it was opened with the password of one of those `marks`, and is neither idle nor old. And
+    whether it is time to note that it is used.
     """
     row = connection.execute(select(sessions).where(sessions.c.id == session)).first()
-    if row is None or row.mark != mark or row.until <= now or row.seen_at <= now - IDLE:
+    if row is None or row.mark not in marks or row.until <= now or row.seen_at <= now - IDLE:
         return False, False
     return True, row.seen_at <= now - SEEN_EVERY
 

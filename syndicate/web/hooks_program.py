@@ -12,6 +12,7 @@ from syndicate.config import HooksSettings
 from syndicate.errors import Refused, StoreError, Unavailable
 from syndicate.guarded import GuardedFetcher
 from syndicate.logs import get
+from syndicate.signer import Keys
 from syndicate.store.database import Store
 from syndicate.store.returns import RAW_LIMIT
 
@@ -23,12 +24,10 @@ log = get(__name__)
 class ProgramHooks:
     """Fulfils `syndicate.web.office.Hooks`."""
 
-    def __init__(
-        self, settings: HooksSettings, store: Store, clock: Clock, secret: bytes, looker: GuardedFetcher
-    ) -> None:
+    def __init__(self, settings: HooksSettings, store: Store, clock: Clock, keys: Keys, looker: GuardedFetcher) -> None:
         self._store = store
         self._clock = clock
-        self._secret = secret
+        self._keys = keys
         self._looker = looker
         self.postmark_secret = settings.postmark_secret.reveal()
         self.ses_topics = settings.ses_topics
@@ -49,8 +48,8 @@ class ProgramHooks:
         the next who comes by.
         """
         text = raw[:RAW_LIMIT].decode("utf-8", "replace")
-        await self._store.write(returning.take, self._secret, reports, text, self.now(), vouched=True)
+        await self._store.write(returning.take, self._keys, reports, text, self.now(), vouched=True)
         try:
-            await self._store.write(returning.apply, self._secret, self.now())
+            await self._store.write(returning.apply, self._keys.lasting, self.now())
         except StoreError as error:
             log.warning("what came back is stored, and not applied yet", error=str(error))

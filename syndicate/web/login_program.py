@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -42,6 +43,10 @@ class ProgramLogins:
         """32 hex digits over a text that nobody else can make."""
         return self._signer.mac("newsroom", text)
 
+    def macs(self, text: str) -> Sequence[str]:
+        """The same by each secret, newest first."""
+        return self._signer.macs("newsroom", text)
+
     async def may_try(self, what: str, network: str | None) -> bool:
         """Whether one more password may be looked at for `what`; counted before it is, so that many at once are too."""
         allowed = await self._store.write(_try, *self._buckets(what, network), self._clock.now())
@@ -54,7 +59,7 @@ class ProgramLogins:
             await self._store.write(limits.give_back, self._bucket(what, network), WINDOW, self._clock.now())
 
     def _bucket(self, what: str, network: str) -> str:
-        return self.mac(f"limit {what}\n{network}")
+        return self.macs(f"limit {what}\n{network}")[-1]  # of the oldest: another secret forgets no try
 
     def _buckets(self, what: str, network: str | None) -> tuple[str | None, str, str]:
         return network and self._bucket(what, network), self._bucket(what, ""), self._bucket(f"{what} beyond", "")
@@ -62,9 +67,9 @@ class ProgramLogins:
     async def begin(self, session: str, mark: str, former: str) -> None:
         await self._store.write(sessions.begin, session, mark, former, self._clock.now())
 
-    async def lives(self, session: str, mark: str) -> bool:
+    async def lives(self, session: str, marks: Sequence[str]) -> bool:
         now = self._clock.now()
-        lives, is_due = await self._store.read(sessions.lives, session, mark, now)
+        lives, is_due = await self._store.read(sessions.lives, session, marks, now)
         if is_due:
             await self._store.write(sessions.seen, session, now)
         return lives

@@ -109,7 +109,7 @@ class ProgramNewsroom:
         return await self._app.store.read(catalogue.people, begins, before)
 
     async def person(self, person: int) -> PersonPage | None:
-        return await self._app.store.read(_person, person, self._app.secret)
+        return await self._app.store.read(_person, person, self._app.keys.lasting)
 
     # Previews
 

@@ -144,6 +144,10 @@ class Logins(Protocol):
         """32 hex digits over a text that nobody else can make."""
         ...
 
+    def macs(self, text: str) -> Sequence[str]:
+        """That one first, then what it was by secrets of before: as good, when it comes back."""
+        ...
+
     async def may_try(self, what: str, network: str | None) -> bool:
         """Count one look at a password; false: there were too many."""
         ...
@@ -156,8 +160,8 @@ class Logins(Protocol):
         """A session under the hash of its cookie; the `former` of the same browser is over. After the commit."""
         ...
 
-    async def lives(self, session: str, mark: str) -> bool:
-        """Whether it was opened with the password of that mark, and is neither idle nor old."""
+    async def lives(self, session: str, marks: Sequence[str]) -> bool:
+        """Whether it was opened with the password of one of these marks, and is neither idle nor old."""
         ...
 
     async def end(self, session: str) -> None: ...

@@ -42,10 +42,10 @@ class NewsroomOffice:
         self.logins = ProgramLogins(app.settings.web, app.store, app.clock, app.signer)
         self.newsroom = ProgramNewsroom(app)
         email = app.settings.email
-        self.hooks = ProgramHooks(email.hooks, app.store, app.clock, app.secret, app.looker) if email else None
+        self.hooks = ProgramHooks(email.hooks, app.store, app.clock, app.keys, app.looker) if email else None
         self.archive = ProgramArchive(app.store, app.clock)
         self.hand = ProgramHand(app)
-        self.signup = ProgramSignup(app.settings, app.store, app.clock, app.secret) if mails else None
+        self.signup = ProgramSignup(app.settings, app.store, app.clock, app.keys.lasting) if mails else None
         self._health: tuple[float, Mapping[str, object]] | None = None
         self._looking = asyncio.Lock()
 
@@ -71,7 +71,7 @@ class NewsroomOffice:
 
     async def unsubscribe(self, subscriber: int) -> bool:
         """End all mail to this person; returns after the commit."""
-        return await self._app.store.write(leave, subscriber, self._app.secret, self._app.clock.now())
+        return await self._app.store.write(leave, subscriber, self._app.keys.lasting, self._app.clock.now())
 
     async def health(self) -> Mapping[str, object]:
         """How many problems stand, and whether the program works; looked up once a second, however many ask."""

@@ -58,7 +58,7 @@ class Sessions:
         if session is None:
             raise HTTPException(403)
         request.state.session = session
-        request.state.csrf = self._logins.mac(f"form\n{session}")
+        request.state.csrf = self._logins.mac(_of_forms(session))
         if request.method not in ("GET", "HEAD"):
             await self._read(request)
         return None
@@ -71,7 +71,8 @@ class Sessions:
         except ValueError:
             raise HTTPException(400) from None
         given = request.state.form.one(TOKEN).encode("utf-8", "surrogatepass")
-        if not hmac.compare_digest(given, request.state.csrf.encode()):
+        tokens = self._logins.macs(_of_forms(request.state.session))
+        if not any(hmac.compare_digest(given, token.encode()) for token in tokens):
             raise HTTPException(403)
 
     async def before(self, place: Place, request: Request) -> Response | None:
@@ -90,11 +91,11 @@ class Sessions:
         if not cookie:
             return None
         session = _hash(cookie)
-        return session if await self._logins.lives(session, self._mark(known)) else None
+        return session if await self._logins.lives(session, self._marks(known)) else None
 
-    def _mark(self, known: str) -> str:
-        """Of the password: another one ends all sessions, wherever it was changed."""
-        return self._logins.mac(f"password\n{known}")[:16]
+    def _marks(self, known: str) -> list[str]:
+        """Of the password, by each secret: another password ends all sessions, wherever it was changed."""
+        return [mac[:16] for mac in self._logins.macs(f"password\n{known}")]
 
     # Going in and out
 
@@ -112,7 +113,7 @@ class Sessions:
         await self._logins.was_right("login", network)
         cookie = secrets.token_urlsafe(32)
         former = request.cookies.get(self.cookie, "")
-        await self._logins.begin(_hash(cookie), self._mark(known), _hash(former))
+        await self._logins.begin(_hash(cookie), self._marks(known)[0], _hash(former))
         answer = RedirectResponse(self._newsroom, 303)
         # Lax, not Strict: a link in an alert's mail must find its owner logged in. Forms are held to their token.
         age = int(LONGEST.total_seconds())
@@ -126,6 +127,10 @@ class Sessions:
         answer = RedirectResponse(self._login, 303)
         answer.delete_cookie(self.cookie, path="/", secure=self._is_secure, httponly=True, samesite="lax")
         return answer
+
+
+def _of_forms(session: str) -> str:
+    return f"form\n{session}"
 
 
 def _hash(cookie: str) -> str:

@@ -49,7 +49,7 @@ class Desk:
 
     @property
     def wallet(self) -> Wallet:
-        return Wallet(self.settings, self.fetcher, self.clock, self.store, KEY)
+        return Wallet(self.settings, self.fetcher, self.clock, self.store, (KEY,))
 
     @property
     def channel(self) -> LinkedIn:
@@ -264,7 +264,7 @@ async def test_without_a_login_the_command_is_named(desk: Desk) -> None:
 
 async def test_another_secret_cannot_open_it_and_says_so(desk: Desk) -> None:
     await desk.log_in()
-    other = Wallet(desk.settings, desk.fetcher, desk.clock, desk.store, b"another")
+    other = Wallet(desk.settings, desk.fetcher, desk.clock, desk.store, (b"another",))
     error = await refusal(other.token())
     assert isinstance(error, Unavailable) and "`secret`" in str(error.pauses)
 

@@ -110,6 +110,9 @@ class SmallLogins:
     def mac(self, text: str) -> str:
         return hashlib.sha256(f"a secret of the tests\n{text}".encode()).hexdigest()[:32]
 
+    def macs(self, text: str) -> Sequence[str]:
+        return (self.mac(text),)
+
     async def may_try(self, what: str, network: str | None) -> bool:
         self.tried.append((what, network))
         return not self.refuses
@@ -121,8 +124,8 @@ class SmallLogins:
         self.sessions.pop(former, None)
         self.sessions[session] = mark
 
-    async def lives(self, session: str, mark: str) -> bool:
-        return self.sessions.get(session) == mark
+    async def lives(self, session: str, marks: Sequence[str]) -> bool:
+        return self.sessions.get(session) in marks
 
     async def end(self, session: str) -> None:
         self.sessions.pop(session, None)

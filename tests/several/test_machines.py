@@ -110,7 +110,7 @@ def test_pacing_holds_for_all_machines_together(machines: Make, linkedin: Linked
 def test_a_machine_that_was_told_otherwise_does_not_start(machines: Make, linkedin: LinkedInDouble) -> None:
     one, two = machines(2, linkedin=make.linkedin(linkedin.url))
     with one.daemon():
-        two.configure(secret="another")
+        two.configure(secret="another one, of this machine alone")
         assert "secret of mark" in two.run("worker", code=1).err
         two.configure(linkedin={"live": False}, secret="shared by all machines")
         refused = two.run("run", code=1)

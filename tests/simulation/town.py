@@ -27,7 +27,7 @@ from syndicate.freeze import Press
 from syndicate.mail import Post as Mail
 from syndicate.pipeline import App, Report, look, send
 from syndicate.publics import pacing_of
-from syndicate.signer import Signer
+from syndicate.signer import Keys, Signer
 from syndicate.sources.folder import Folder
 from syndicate.store.database import Store, open_ledger
 from syndicate.store.owners import Owner
@@ -319,6 +319,6 @@ def _connected(town: Town, store: Store, owner: Owner, clock: SystemClock) -> Ap
     return App(
         settings=settings, store=store, owner=owner, clock=clock, chance=town.chance, desk=Desk(settings, (CHANNEL,)),
         sources=[Folder(source) for source in settings.sources], looker=composition.make_looker(settings),
-        publics={CHANNEL: public}, secret=SECRET, signer=Signer(SECRET), press=town.press, post=post,
+        publics={CHANNEL: public}, keys=Keys(reading=(SECRET,)), signer=Signer(SECRET), press=town.press, post=post,
         alarm=Alarm(settings=settings, store=store, owner=owner, clock=clock, ways=()), stop=asyncio.Event(),
     )  # fmt: skip

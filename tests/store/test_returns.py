@@ -12,7 +12,7 @@ from syndicate import returning
 from syndicate.bounces import Marks, Report, Sort
 from syndicate.letter import message_id
 from syndicate.returning import Outcome, apply_all
-from syndicate.signer import ReturnPaths, Signer
+from syndicate.signer import Keys, ReturnPaths, Signer
 from syndicate.store import pauses, people, returns, stories, subscribers, suppressing
 from syndicate.store.database import Store
 from syndicate.store.schema import deliveries as deliveries_table
@@ -24,7 +24,8 @@ from syndicate.subscriber import State
 from tests.store.rows import DAY, HOUR, MINUTE, NOON, SECRET, add, leave, person
 from tests.store.test_aftermath import MANY, edition, kept_away, state_of
 
-PATHS = ReturnPaths(SECRET, "bounce@news.example.net")
+KEYS = Keys(reading=(SECRET,))
+PATHS = ReturnPaths("bounce@news.example.net", SECRET)
 SIGNER = Signer(SECRET)
 DOMAIN = "example.net"
 
@@ -54,7 +55,7 @@ def report(event: str = "e", sort: Sort = Sort.FAILED, **said: Any) -> Report:
 
 
 def bring(store: Store, *reports: Report, at: datetime = NOON + HOUR, **how: bool) -> list[Outcome]:
-    told = store.write_now(returning.take, SECRET, reports, "as it came", at, **how)
+    told = store.write_now(returning.take, KEYS, reports, "as it came", at, **how)
     apply_all(store, SECRET, at)
     return told
 
@@ -92,7 +93,7 @@ def test_a_mark_of_ours_names_person_and_delivery(store: Store, mark: str) -> No
 FORGED: list[dict[str, Any]] = [
     {"addresses": ("ada@example.net",)},
     {"addresses": ("ada@example.net",), "message_ids": (message_id(b"another secret of all", 1, 1, DOMAIN),)},
-    {"paths": ReturnPaths(b"another secret of all", "b@x").of(1, 1)},
+    {"paths": ReturnPaths("b@x", b"another secret of all").of(1, 1)},
     {"tokens": (Signer(b"another secret of all").token("unsubscribe", 1),)},
     {"tokens": (SIGNER.token("preferences", 1),)},  # opens another door
 ]
@@ -196,10 +197,10 @@ def test_a_complaint_says_more_than_leaving_and_a_bounce_does_not(store: Store, 
 def test_a_program_that_dies_between_storing_and_applying_loses_nothing(store: Store) -> None:
     delivery = sent(store, 1, "ada")
     one = report(paths=PATHS.of(delivery, number_of(store, "ada")))
-    store.write_now(returning.take, SECRET, [one], "as it came", NOON)
+    store.write_now(returning.take, KEYS, [one], "as it came", NOON)
     assert state_of(store, "ada")[0] == "active"
     assert store.read_now(returns.is_open)
-    store.write_now(returning.take, SECRET, [one], "as it came", NOON + HOUR)  # they send it again
+    store.write_now(returning.take, KEYS, [one], "as it came", NOON + HOUR)  # they send it again
     apply_all(store, SECRET, NOON + HOUR)
     assert state_of(store, "ada")[0] == "bounced"
     assert not store.read_now(returns.is_open)
@@ -304,7 +305,7 @@ def test_a_report_is_kept_as_it_came_for_thirty_days(store: Store) -> None:
 
 def test_what_is_kept_can_be_stored_anywhere_and_is_no_longer_than_it_may_be(store: Store) -> None:
     one = report(words="a\0b\ud800")
-    store.write_now(returning.take, SECRET, [one], "\0\ud800" + "x" * 100_000, NOON)
+    store.write_now(returning.take, KEYS, [one], "\0\ud800" + "x" * 100_000, NOON)
     (row,) = rows(store)
     assert (row.answer, len(row.raw)) == ("ab?", returns.RAW_LIMIT)
     assert add(store, "ada@example.net") == "added"

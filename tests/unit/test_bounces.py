@@ -260,21 +260,21 @@ def test_each_person_of_a_report_has_his_own() -> None:
     ],
 )
 def test_a_return_path_is_found_wherever_servers_put_it(raw: bytes) -> None:
-    paths = ReturnPaths(SECRET, "bounce@news.example.net")
+    paths = ReturnPaths("bounce@news.example.net", SECRET)
     for path in (paths.of(12, 7), paths.of(12, 7).upper(), f"SRS0=ab=TT=news.example.net={paths.of(12, 7)}"):
         report = only(raw.replace(b"{path}", path.encode()))
         assert paths.read(report.marks.paths) == (12, 7)
 
 
 def test_a_return_path_cannot_be_made_without_the_secret() -> None:
-    paths, others = ReturnPaths(SECRET, "bounce@example.net"), ReturnPaths(SECRET + b"2", "bounce@example.net")
+    paths, others = ReturnPaths("bounce@example.net", SECRET), ReturnPaths("bounce@example.net", SECRET + b"2")
     assert paths.read(others.of(12, 7)) is None
     whole = paths.of(12, 7)
     assert paths.read(whole.replace("12.7", "12.8")) is None
     assert paths.read(whole.replace("+12.", "+112.")) is None
     assert paths.read(f"{others.of(1, 1)} {whole}") == (12, 7)
     assert paths.read(" ".join([others.of(1, 1)] * 100_000)) is None
-    assert len(ReturnPaths(SECRET, "b" * 24 + "@x").of(10**9, 10**8).partition("@")[0]) <= 64
+    assert len(ReturnPaths("b" * 24 + "@x", SECRET).of(10**9, 10**8).partition("@")[0]) <= 64
 
 
 # --- once -------------------------------------------------------------------------------------------------------------

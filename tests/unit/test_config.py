@@ -641,8 +641,33 @@ def test_secrets_come_from_text_variables_and_files(folder):
 def test_a_json_table_in_the_environment_says_where_a_secret_is(folder):
     (folder / "token").write_text(PLANTED)
     assert settings(folder, SYNDICATE_SECRET='{"file": "token"}').secret.reveal() == PLANTED
-    assert settings(folder, SYNDICATE_SECRET='{"other": "x"}').secret.reveal() == '{"other": "x"}'
-    assert settings(folder, SYNDICATE_SECRET="123").secret.reveal() == "123"
+    assert settings(folder, SYNDICATE_SECRET='{"another": "x"}').secret.reveal() == '{"another": "x"}'
+    assert settings(folder, SYNDICATE_SECRET="1234567890123456").secret.reveal() == "1234567890123456"
+
+
+def test_old_secrets_are_a_list_of_what_a_secret_may_be(folder):
+    (folder / "token").write_text(PLANTED + "\n")
+    text = f'secrets_old = ["{PLANTED} 1", {{ env = "OLD" }}, {{ file = "token" }}]\n' + LEAST
+    found = settings(folder, text, OLD=PLANTED + " 2").secrets_old
+    assert [one.reveal() for one in found] == [PLANTED + " 1", PLANTED + " 2", PLANTED]
+    assert settings(folder, LEAST).secrets_old == ()
+    told = settings(folder, SYNDICATE_SECRETS_OLD=f'["{PLANTED}", {{"env": "OLD"}}]', OLD=PLANTED + "!").secrets_old
+    assert [one.reveal() for one in told] == [PLANTED, PLANTED + "!"]
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "words"),
+    [
+        ('secret = "fifteen letters"', "secret", "shorter than 16"),
+        ('secrets_old = ["fifteen letters"]', "secrets_old", "shorter than 16"),
+        ('secrets_old = ["sixteen letters!", ""]', "secrets_old", "empty"),
+        (f"secrets_old = {['sixteen letters!'] * 5}", "secrets_old", "4 at most"),
+        ('secrets_old = { file = "token" }', "secrets_old", "a list"),
+        ("secrets_old = [7]", "secrets_old.0", "must be a text"),
+    ],
+)
+def test_a_secret_that_is_none_is_refused(folder, line, key, words):
+    assert words in problems(folder, f"{line}\n" + LEAST)[key]
 
 
 @pytest.mark.parametrize("raw", [b"", b"\n", b"\xff\xfe", b"x" * 70_000])
@@ -664,6 +689,7 @@ def test_a_password_may_be_plain_in_variable_and_file_and_a_hash_anywhere(folder
 
 SECRET_KEYS = {
     "secret": "secret = {}\n" + LEAST,
+    "old secret": "secrets_old = [{}]\n" + LEAST,
     "database": LEAST + "[database]\nurl = {}\n",
     "password": LEAST + "[web]\npassword = {}\n",
     "smtp": LEAST + "[email.smtp]\npassword = {}\n",
@@ -707,7 +733,12 @@ def test_no_misplaced_secret_shows_in_a_problem(folder, text, value):
         (LEAST + f'[database]\nurl = "mysql://user:{PLANTED}@host/name"', {}),
         (LEAST.replace("news.test", f"user:{PLANTED}@news.test/ x"), {}),
         (LEAST.replace("news.test", f"user:{PLANTED}@news.test"), {}),
+        (f'secrets_old = "{PLANTED}"\n' + LEAST, {}),
+        (f'secrets_old = ["{PLANTED}", {{ file = "{PLANTED}", env = "x" }}]\n' + LEAST, {}),
+        (f'secrets_old = ["{PLANTED[:15]}"]\n' + LEAST, {}),
         (LEAST, {"SYNDICATE_EMAIL": PLANTED}),
+        (LEAST, {"SYNDICATE_SECRETS_OLD": PLANTED}),
+        (LEAST, {"SYNDICATE_SECRETS_OLD": f'["{PLANTED}"'}),
         (LEAST, {"SYNDICATE_WEBHOOKS": f'[{{"secret": "{PLANTED}"'}),
         (LEAST, {"SYNDICATE_EMAIL__SMTP__PASWORD": PLANTED}),
         (LEAST, {"SYNDICATE_EMAIL__SMTP__PASSWORD__X": PLANTED}),

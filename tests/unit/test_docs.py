@@ -162,7 +162,8 @@ BLOCKS = [
 
 @pytest.mark.parametrize(("name", "text"), BLOCKS, ids=lambda value: value if value in DOCUMENTS else "block")
 def test_every_configuration_in_the_documents_loads(name: str, text: str, tmp_path: Path) -> None:
-    whole = text if "[site]" in text else f'[site]\ntitle = "T"\nurl = "https://t.example"\n[[sources]]\n{text}'
+    site = '[site]\ntitle = "T"\nurl = "https://t.example"\n[[sources]]\n'
+    whole = text if "[site]" in text else text + site if text.startswith("secret") else site + text
     (tmp_path / "syndicate.toml").write_text(whole, "utf-8")
     secrets = dict.fromkeys(re.findall(r'\{ env = "(\w+)" \}', text), "a secret of the environment")
     settings = config.load(tmp_path / "syndicate.toml", secrets)

@@ -203,7 +203,7 @@ def test_only_a_redirect_to_this_machine_is_listened_on(redirect: str, can: bool
 def test_what_is_sealed_opens_with_its_secret_at_its_place_alone() -> None:
     sealed = seal(b"secret", "linkedin", {"access": "AQX"})
     assert "AQX" not in sealed
-    assert unseal(b"secret", "linkedin", sealed) == {"access": "AQX"}
+    assert unseal((b"secret",), "linkedin", sealed) == {"access": "AQX"}
     assert seal(b"secret", "linkedin", {"access": "AQX"}) != sealed
     for secret, place, text in [
         (b"other", "linkedin", sealed),
@@ -211,7 +211,7 @@ def test_what_is_sealed_opens_with_its_secret_at_its_place_alone() -> None:
         (b"secret", "linkedin", "é"),
     ]:
         with pytest.raises(ValueError, match="sealed") as caught:
-            unseal(secret, place, text)
+            unseal((secret,), place, text)
         assert "AQX" not in str(caught.value)
 
 

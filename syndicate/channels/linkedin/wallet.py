@@ -5,6 +5,7 @@ A login is opened only here. Of several machines one renews, and a death while r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -53,13 +54,14 @@ class Wallet:
         fetcher: Fetcher,
         clock: Clock,
         store: Store | None = None,
-        secret: bytes = b"",
+        secrets: Sequence[bytes] = (),
     ) -> None:
+        """`secrets`: what opens logins, newest first; that one seals."""
         self._settings = settings
         self._fetcher = fetcher
         self._clock = clock
         self._store = store
-        self._secret = secret
+        self._secrets = secrets
         self._hidden = ""
 
     async def token(self) -> Token:
@@ -142,7 +144,7 @@ class Wallet:
     def _login(self, grant: oauth.Grant, old: Login, refresh: str) -> Login:
         ends = [moment for moment in (grant.refresh_until, old.refresh_until) if moment is not None]
         return login_of(
-            grant, self._secret, self._clock.now(), author=old.author, name=old.name,
+            grant, self._secrets[0], self._clock.now(), author=old.author, name=old.name,
             refresh=grant.refresh.reveal() or refresh,
             until=min(ends) if ends else None,  # renewing does not put its own end off
             scope=grant.scope or old.scope,
@@ -150,11 +152,11 @@ class Wallet:
 
     def _opened(self, login: Login) -> dict[str, str]:
         try:
-            opened = unseal(self._secret, CHANNEL, login.sealed)
+            opened = unseal(self._secrets, CHANNEL, login.sealed)
         except ValueError:
             raise Unavailable(
-                "the login cannot be read: `secret` is another than it was stored with", pauses=f"{LOGIN}, or set the"
-                " `secret` of before"
+                "the login cannot be read: `secret` is another than it was stored with", pauses=f"{LOGIN}, or name the"
+                " `secret` of before in secrets_old"
             ) from None  # fmt: skip
         if opened["access"] != self._hidden:
             logs.hide(*opened.values())
