@@ -37,7 +37,7 @@ from syndicate.publish import Published, publish_if_changed
 from syndicate.scan import Scanned, Source, scan
 from syndicate.signer import Keys, Signer
 from syndicate.single import freeze_singles
-from syndicate.store import editions, ledger, pauses, scanners
+from syndicate.store import editions, ledger, pauses, scanners, snapshots, subscribers
 from syndicate.store.database import Store
 from syndicate.store.owners import Owner
 from syndicate.verify import verify
@@ -234,6 +234,16 @@ async def run_pass(app: App) -> Report:
 
 
 async def tidy_up(app: App) -> None:
-    """Put away what nobody needs at hand, and draw the consequences of reports that nobody came to draw."""
+    """Put away what nobody needs at hand, and draw the consequences of reports that nobody came to draw; once a day,
+    count people.
+    """
     await tidy(app.store, app.clock, app.stop)
     await returning.tidy(app.store, app.keys.lasting, app.clock, app.stop)
+    await count_people(app.store, f"{app.clock.now().astimezone(app.settings.site.zone):%Y-%m-%d}")
+
+
+async def count_people(store: Store, day: str) -> bool:
+    """Note how many people there are on this day, unless that was done, or the day cannot be believed."""
+    if await store.read(snapshots.is_noted, day) or await store.read(pauses.stands, pauses.CLOCK):
+        return False
+    return await store.write(snapshots.note, day, await store.read(subscribers.counts))
