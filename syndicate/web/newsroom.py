@@ -7,6 +7,7 @@ that may do nothing.
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -127,7 +128,7 @@ class _Newsroom:
             "script": self._versioned("newsroom.js", self._code),
             "shapes": SHAPES, "buttons": BUTTONS, "host": _host,
             "clock": self._clock, "when": self._when, "iso": _iso, "told_as": _sentence,
-            "pieces": _pieces,
+            "pieces": _pieces, "quoted": shlex.quote,
         }  # fmt: skip
 
     def _versioned(self, name: str, content: bytes) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from syndicate.store.pauses import NOT_MADE, called
 from syndicate.store.today import Held, Owed
 
 Mode = Literal["paused", "rehearsal", "live"]
@@ -21,7 +22,7 @@ class Trouble:
     since: datetime | None
     waits: int  # deliveries or letters that it keeps
     mend: str  # the command that mends it; "" where the text says all there is
-    act: Sequence[str]  # (act, subject) of the button that does the same; empty: none does
+    act: tuple[str, ...]  # (act, subject) of the button that does the same; empty: none does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,13 @@ class Today:
     def is_paused(self) -> bool:
         """Whether everything stands still."""
         return bool(self.paused.keys() & {"all", "clock"})
+
+    @property
+    def resting(self) -> Sequence[tuple[str, str]]:
+        """What somebody paused beside what goes on: its name and why. What a fault paused is a trouble."""
+        told = {one.act[1] for one in self.troubles if one.act[:1] == ("resume",)}
+        names = {called(key): why for key, why in self.paused.items() if not key.startswith(NOT_MADE)}
+        return [] if self.is_paused else [(name, why) for name, why in names.items() if name not in told]
 
     @property
     def rehearsing(self) -> Sequence[str]:

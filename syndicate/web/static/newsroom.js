@@ -86,6 +86,17 @@ const isBusy = () =>
   document.querySelector("[data-sent]") ||
   !getSelection().isCollapsed;
 
+// Where the focus is, so that it is found again among new elements: the nearest id, and which link or button below it.
+const KEEN = "a, button, summary, input";
+const place = (element) => {
+  const named = element?.closest("[id]");
+  return named && [named.id, named === element ? -1 : [...named.querySelectorAll(KEEN)].indexOf(element)];
+};
+const at = ([id, number]) => {
+  const named = document.getElementById(id);
+  return number < 0 ? named : named?.querySelectorAll(KEEN)[number];
+};
+
 async function refresh() {
   if (isBusy()) return;
   const answer = await fetch(location.pathname, { headers: { accept: "text/html" }, redirect: "manual" });
@@ -93,18 +104,19 @@ async function refresh() {
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   if (isBusy()) return;
-  const focused = document.activeElement?.id;
+  const focused = place(document.activeElement);
   const told = main().querySelector(".told");
   for (const id of ["top", "main"]) {
     const [old, now] = [document.getElementById(id), fresh.getElementById(id)];
     if (old && now && old.innerHTML !== now.innerHTML) old.replaceChildren(...now.childNodes);
   }
   if (told && !main().querySelector(".told")) main().prepend(told);
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  if (focused) at(focused)?.focus({ preventScroll: true });
   showKeys();
 }
 
 showKeys();
+addEventListener("pageshow", (event) => event.persisted && location.reload()); // come back to: its buttons were pressed
 if (location.search.includes("said=")) history.replaceState(null, "", location.pathname);
 setInterval(() => refresh().catch(() => {}), EVERY);
 document.addEventListener("visibilitychange", () => refresh().catch(() => {}));
