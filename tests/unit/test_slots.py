@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syndicate.config import cron
@@ -218,6 +218,7 @@ def test_daily_next_and_last_agree(times, zone, moment):
     assert last_daily(times, zone, following[1]) == following[1]
 
 
+@settings(deadline=None)  # a year of days takes its time on a busy machine
 @given(of_day, zones, st.integers(2025, 2027))
 def test_a_daily_time_comes_exactly_once_on_every_day_of_the_year(at, zone, year):
     start = datetime(year, 1, 1, tzinfo=zone) - timedelta(microseconds=1)
