@@ -123,18 +123,19 @@ class ProgramNewsroom:
         except UsageError:
             return None
         if shown is None and one.kind == "article":
-            return self._of_article(one.subject, one.channel)
+            return self._of_article(one.subject, one.channel, part)
         return (shown.text if part == "text" else shown.html) if shown else None
 
     async def preview_article(self, article: str, channel: str) -> str | None:
         return await asyncio.to_thread(self._of_article, article, channel)
 
-    def _of_article(self, article: str, channel: str) -> str | None:
+    def _of_article(self, article: str, channel: str, part: str = "html") -> str | None:
         app = self._app
         try:
-            return preview.of_article(app.store, article, channel, self._adapter, app.press, app.clock.now()).html
+            shown = preview.of_article(app.store, article, channel, self._adapter, app.press, app.clock.now())
         except UsageError:
             return None
+        return shown.text if part == "text" else shown.html
 
     async def preview_digest(self, name: str) -> str | None:
         return await asyncio.to_thread(self._of_digest, name)
