@@ -143,6 +143,7 @@ def test_previews_run_nothing_and_reach_nobody(browser: Browser, site: Newsroom)
     page = desk.open(f"deliveries/{edition}")
     page.locator("iframe").scroll_into_view_if_needed()
     frame = until(lambda: next((one for one in page.frames if "/preview/" in one.url), None), "the frame", 5)
+    assert frame is not None
     frame.wait_for_load_state()
     assert "Turned" in frame.locator("body").inner_text()
     assert frame.evaluate("() => { try { return parent.document.title } catch (e) { return e.name } }") == (
