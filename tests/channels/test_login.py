@@ -269,6 +269,21 @@ async def test_another_secret_cannot_open_it_and_says_so(desk: Desk) -> None:
     assert isinstance(error, Unavailable) and "`secret`" in str(error.pauses)
 
 
+async def test_a_login_outlives_a_change_of_the_secret_and_is_sealed_anew_when_it_is_renewed(desk: Desk) -> None:
+    desk.double.oauth.partner = True
+    await desk.log_in()
+    newer = b"the secret of a year later"
+    later = Wallet(desk.settings, desk.fetcher, desk.clock, desk.store, (newer, KEY))
+    alone = Wallet(desk.settings, desk.fetcher, desk.clock, desk.store, (newer,))
+    before = (await later.token()).text
+    assert isinstance(await refusal(alone.token()), Unavailable), "nothing was written by looking"
+    desk.clock.moment += 55 * DAY
+    after = (await later.token()).text
+    assert after != before
+    assert (await alone.token()).text == after
+    assert isinstance(await refusal(desk.wallet.token()), Unavailable)
+
+
 async def test_a_configured_token_wins(desk: Desk) -> None:
     await desk.log_in()
     configured = desk.with_settings(access_token=Secret("AQ-configured"), author=AUTHOR)

@@ -100,6 +100,7 @@ class SmallLogins:
     """Fulfils `syndicate.web.office.Logins`."""
 
     configured: str = ""
+    secrets: list[str] = field(default_factory=lambda: ["a secret of the tests"])  # newest first
     sessions: dict[str, str] = field(default_factory=dict)
     refuses: bool = False
     tried: list[tuple[str, str | None]] = field(default_factory=list)
@@ -108,10 +109,10 @@ class SmallLogins:
         return self.configured
 
     def mac(self, text: str) -> str:
-        return hashlib.sha256(f"a secret of the tests\n{text}".encode()).hexdigest()[:32]
+        return self.macs(text)[0]
 
     def macs(self, text: str) -> Sequence[str]:
-        return (self.mac(text),)
+        return [hashlib.sha256(f"{secret}\n{text}".encode()).hexdigest()[:32] for secret in self.secrets]
 
     async def may_try(self, what: str, network: str | None) -> bool:
         self.tried.append((what, network))

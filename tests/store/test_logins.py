@@ -40,9 +40,11 @@ Browser = Callable[..., Any]
 @pytest.fixture
 def browser(clock: TwoClocks, tmp_path: Path) -> Browser:
     @asynccontextmanager
-    async def open_one(store: Store, peer: str = STRANGER, **web: Any) -> AsyncIterator[httpx.AsyncClient]:
+    async def open_one(
+        store: Store, peer: str = STRANGER, secrets: tuple[bytes, ...] = (SECRET,), **web: Any
+    ) -> AsyncIterator[httpx.AsyncClient]:
         settings = WebSettings(**web)
-        logins: Any = ProgramLogins(settings, store, clock, Signer(SECRET))
+        logins: Any = ProgramLogins(settings, store, clock, Signer(*secrets))
         app = build(SmallOffice(feed_folder=tmp_path, web=settings, logins=logins))
         transport = httpx.ASGITransport(app, client=(peer, 4711))
         async with httpx.AsyncClient(transport=transport, base_url=HOME) as client:
@@ -96,6 +98,28 @@ async def test_of_the_cookie_only_a_hash_is_kept_and_each_login_has_a_new_one(st
         assert found == [hashlib.sha256(cookie.encode()).hexdigest()]
         await log_in(client)
         assert len(store.read_now(lambda connection: connection.scalars(select(rows.c.id)).all())) == 1
+
+
+async def test_a_change_of_the_secret_ends_no_session_and_forgets_no_try(
+    database: Database, clock: TwoClocks, browser: Browser
+) -> None:
+    store = database.open()
+    store.write_now(sessions.set_password, HASH)
+    newer = b"the secret of a year later"
+    async with (
+        browser(store) as client,
+        browser(store, secrets=(newer, SECRET)) as later,
+        browser(store, secrets=(newer,)) as bare,
+    ):
+        assert await log_in(client) == 303
+        for one in (later, bare):
+            one.cookies.update(client.cookies)
+        assert await is_inside(later)
+        assert not await is_inside(bare)
+        guesses = [await log_in(client, f"guess {n}") for n in range(FROM_ONE_NETWORK)]
+        assert guesses == [403] * FROM_ONE_NETWORK
+        assert await log_in(later) == 429
+        assert await log_in(bare) == 303
 
 
 async def test_a_session_ends_idle_or_old_and_is_noted_as_used_once_a_minute(

@@ -90,6 +90,30 @@ def test_a_mark_of_ours_names_person_and_delivery(store: Store, mark: str) -> No
     assert second > first
 
 
+def test_a_letter_of_before_a_change_of_the_secret_comes_back_as_ever(store: Store) -> None:
+    delivery = sent(store, 1, "ada", "bo", "cy")
+    newer = b"the secret of a year later"
+    ring = Keys(reading=(newer, SECRET))
+    numbers = {name: number_of(store, name) for name in ("ada", "bo", "cy")}
+    marks: dict[str, dict[str, Any]] = {
+        "ada": {"paths": PATHS.of(delivery, numbers["ada"])},
+        "bo": {"tokens": (SIGNER.token("unsubscribe", numbers["bo"]),)},
+        "cy": {
+            "tokens": (Signer(newer).token("unsubscribe", numbers["cy"]),),
+            "message_ids": (message_id(SECRET, delivery, numbers["cy"], DOMAIN),),
+        },
+    }
+    reports = [report(name, **marks[name]) for name in marks]
+    told = store.write_now(returning.take, ring, reports, "as it came", NOON + HOUR)
+    apply_all(store, ring.lasting, NOON + HOUR)
+    assert [(one.email, one.delivery, one.proved) for one in told] == [
+        ("ada@example.net", delivery, True),
+        ("bo@example.net", None, True),
+        ("cy@example.net", delivery, True),
+    ]
+    assert {state_of(store, name)[0] for name in marks} == {"bounced"}
+
+
 FORGED: list[dict[str, Any]] = [
     {"addresses": ("ada@example.net",)},
     {"addresses": ("ada@example.net",), "message_ids": (message_id(b"another secret of all", 1, 1, DOMAIN),)},

@@ -213,6 +213,7 @@ def test_what_is_sealed_opens_with_its_secret_at_its_place_alone() -> None:
         with pytest.raises(ValueError, match="sealed") as caught:
             unseal((secret,), place, text)
         assert "AQX" not in str(caught.value)
+    assert unseal((b"newer", b"secret"), "linkedin", sealed) == {"access": "AQX"}
 
 
 @pytest.mark.parametrize(

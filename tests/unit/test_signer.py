@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syndicate.signer import Signer
+from syndicate.signer import ReturnPaths, Signer
 
 SECRET = b"an old secret of 32 bytes, to be"
+NEWER = b"the secret of a year later, long enough"
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,28 @@ def test_a_token_is_an_hmac_of_the_number_under_the_purposes_key(secret: bytes, 
     assert signer.token_bytes(purpose, subscriber) == plain
     link = b"https://post.example/%b/%b" % (purpose.encode(), plain)
     assert signer.links(b"https://post.example", ("other", purpose))(subscriber)[1] == link
+
+
+def test_the_newest_secret_signs_and_what_any_of_them_signed_is_read() -> None:
+    old, new, ring = Signer(SECRET), Signer(NEWER), Signer(NEWER, SECRET)
+    assert ring.token("unsubscribe", 7) == new.token("unsubscribe", 7)
+    both = ("unsubscribe", "preferences")
+    assert ring.links(b"https://post.example", both)(7) == new.links(b"https://post.example", both)(7)
+    assert ring.mac("newsroom", "said") == new.mac("newsroom", "said")
+    assert ring.macs("newsroom", "said") == (new.mac("newsroom", "said"), old.mac("newsroom", "said"))
+    for one in (old, new):
+        token = one.token("unsubscribe", 2**40)
+        assert ring.read("unsubscribe", token) == 2**40
+        assert ring.read("preferences", token) is None
+        alike = token[:-1] + ("B" if token[-1] == "A" else chr(ord(token[-1]) + 1))
+        assert ring.read("unsubscribe", alike) is None, "its spare bits decode alike"
+    assert ring.read("unsubscribe", Signer(b"that of somebody else").token("unsubscribe", 7)) is None
+    assert new.read("unsubscribe", old.token("unsubscribe", 7)) is None
+
+
+def test_a_return_path_of_before_is_read() -> None:
+    box = "bounce@news.example.net"
+    old, ring = ReturnPaths(box, SECRET), ReturnPaths(box, NEWER, SECRET)
+    assert ring.of(12, 7) == ReturnPaths(box, NEWER).of(12, 7)
+    assert ring.read(ring.of(12, 7)) == ring.read(old.of(12, 7)) == (12, 7)
+    assert ring.read(ReturnPaths(box, b"that of somebody else").of(12, 7)) is None

@@ -165,6 +165,22 @@ async def test_one_session_s_token_is_of_no_use_to_another(tmp_path: Path) -> No
         assert answer.status_code == 403
 
 
+async def test_a_page_from_before_a_change_of_the_secret_counts_as_long_as_the_old_one_is_known(tmp_path: Path) -> None:
+    small = office(tmp_path)
+    async with browser(small) as client:
+        await log_in(client)
+        before = await token(client)
+        small.logins.secrets.insert(0, "a newer one")
+        after = await token(client)
+        assert before != after
+        for one in (before, after):
+            answer = await client.post("/newsroom/desk", data={"csrf": one}, headers={"origin": HOME})
+            assert answer.status_code == 200
+        small.logins.secrets.pop()
+        answer = await client.post("/newsroom/desk", data={"csrf": after}, headers={"origin": HOME})
+        assert answer.status_code == 403, "the session was opened with the one that is gone"
+
+
 async def test_a_login_from_another_site_s_page_is_refused(tmp_path: Path) -> None:
     async with browser(office(tmp_path)) as client:
         assert (await log_in(client, origin=ELSEWHERE)).status_code == 403
