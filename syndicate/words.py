@@ -57,8 +57,8 @@ def sending(*, edition: str, subject: str, people: int, email: EmailSettings, sp
     `speed`: letters a second of the last mailing, if that is known.
     """
     return (
-        f"edition {edition} · subject {subject!r} · {people:,} people · from {email.sender} · {lasting(people, email, speed)} ·"
-        " it cannot be recalled"
+        f"edition {edition} · subject {subject!r} · {people:,} people · from {email.sender}"
+        f" · {lasting(people, email, speed)} · it cannot be recalled"
     )
 
 
