@@ -221,12 +221,14 @@ async def _web(app: App) -> AsyncIterator[str]:
     if not web.enabled:
         yield ""
         return
+    from syndicate.web import peer
     from syndicate.web.app import build
     from syndicate.web.program import NewsroomOffice
     from syndicate.web.server import Server
 
     handed = inherited(os.environ, os.getpid())
-    server = Server(build(NewsroomOffice(app)), web.host, web.port, handed=handed)
+    uncounted = (*peer.HOUSE, *web.trusted_proxies)
+    server = Server(build(NewsroomOffice(app)), web.host, web.port, handed=handed, uncounted=uncounted)
     server.bind()
     serving = asyncio.create_task(server.serve())
     try:

@@ -8,7 +8,9 @@ from functools import lru_cache
 
 from starlette.requests import Request
 
-_HOUSE = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7", "fe80::/10")
+HOUSE = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7", "fe80::/10")
+"""Loopback and private networks: this machine and what stands beside it."""
+
 _BROAD = {4: 24, 6: 64}  # bits of what one customer of a provider may have to himself
 
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -30,14 +32,24 @@ def address(request: Request, proxies: Sequence[str] = ()) -> str:
 def network(request: Request, proxies: Sequence[str] = ()) -> str | None:
     """The network to count by. None: this house's own, or a proxy that names nobody: everybody would be one."""
     found = _address(request, tuple(proxies))
-    if found is None or found.is_loopback or _is_in(found, tuple(proxies) or _HOUSE):
+    if found is None or found.is_loopback or _is_in(found, tuple(proxies) or HOUSE):
         return None
+    return _network(found)
+
+
+def crowd(host: str, uncounted: Sequence[str] = HOUSE) -> str | None:
+    """The network to count connections by, of whoever is at their other end. None: one of `uncounted`."""
+    found = _parsed(host)
+    return None if found is None or _is_in(found, tuple(uncounted)) else _network(found)
+
+
+def _network(found: Ip) -> str:
     return str(ipaddress.ip_network((found, _BROAD[found.version]), strict=False))
 
 
 def _address(request: Request, proxies: tuple[str, ...]) -> Ip | None:
     peer = _parsed(request.client.host if request.client else "")
-    if peer is None or not _is_in(peer, proxies or _HOUSE):
+    if peer is None or not _is_in(peer, proxies or HOUSE):
         return peer
     told = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
     if not proxies:

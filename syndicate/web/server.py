@@ -10,6 +10,7 @@ import contextlib
 import errno
 import resource
 import socket
+from collections import Counter
 from collections.abc import Generator, Sequence
 from typing import Any
 
@@ -20,12 +21,18 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from syndicate.config import is_loopback_host
 from syndicate.errors import SyndicateError
+from syndicate.logs import get
+from syndicate.web import peer
 
 HEAD_LIMIT = 16 * 1024  # bytes of request line and headers
 REQUEST_TIME = 20.0  # seconds for a request to come in, head and body
 STALL_TIME = 60.0  # seconds without a client taking anything of its answer
 STOP_TIME = 10  # seconds for requests under way when the server stops
+LINES = 64  # connections of one network (IPv4 /24, IPv6 /64) that may be open at once
+TELL_EVERY = 60.0  # seconds: of refused connections that is told in the log no more often
 LAST_CALL = 0.5  # seconds in which a client that has just come may still ask, then
+
+log = get(__name__)
 
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
@@ -35,6 +42,7 @@ class Server(uvicorn.Server):
 
     Stop it by `should_exit = True`. `bind` may be called ahead of `serve`, to hear early that the port is taken.
     `handed`: listening sockets of a supervisor, taken instead of the address. Who connects while nobody serves waits.
+    `uncounted`: networks that may have as many connections open as they like, as those of proxies.
     """
 
     def __init__(
@@ -44,6 +52,7 @@ class Server(uvicorn.Server):
         port: int,
         *,
         handed: Sequence[socket.socket] = (),
+        uncounted: Sequence[str] = peer.HOUSE,
         request_time: float = REQUEST_TIME,
         stall_time: float = STALL_TIME,
     ) -> None:
@@ -66,6 +75,7 @@ class Server(uvicorn.Server):
                 timeout_keep_alive=5,
                 timeout_graceful_shutdown=STOP_TIME,
                 h11_max_incomplete_event_size=HEAD_LIMIT,
+                lines=_Lines(uncounted),
                 request_time=request_time,
                 stall_time=stall_time,
             )
@@ -155,11 +165,40 @@ def _reason(error: OSError, host: str, port: int) -> str:
     return f"cannot serve at {host} port {port}: {error.strerror or error}"
 
 
-class _Config(uvicorn.Config):
-    """uvicorn's settings, and how long `_Impatient` waits."""
+class _Lines:
+    """Connections that are open, counted by network: else one stranger could hold all that there can be."""
 
-    def __init__(self, app: ASGIApp, *, request_time: float, stall_time: float, **settings: Any) -> None:
+    def __init__(self, uncounted: Sequence[str]) -> None:
+        self._uncounted = uncounted
+        self._open: Counter[str] = Counter()
+        self._tell_from = 0.0
+
+    def network(self, host: str) -> str | None:
+        return peer.crowd(host, self._uncounted)
+
+    def take(self, network: str) -> bool:
+        """Count one more; False: there are too many."""
+        if self._open[network] < LINES:
+            self._open[network] += 1
+            return True
+        now = asyncio.get_running_loop().time()
+        if now >= self._tell_from:
+            self._tell_from = now + TELL_EVERY
+            log.warning("connections refused", because=f"one network has {LINES}; proxies: web.trusted_proxies")
+        return False
+
+    def give_back(self, network: str) -> None:
+        self._open[network] -= 1
+        if not self._open[network]:
+            del self._open[network]
+
+
+class _Config(uvicorn.Config):
+    """uvicorn's settings, how long `_Impatient` waits, and for how many."""
+
+    def __init__(self, app: ASGIApp, *, lines: _Lines, request_time: float, stall_time: float, **settings: Any) -> None:
         super().__init__(app, **settings)
+        self.lines = lines
         self.request_time = request_time
         self.stall_time = stall_time
 
@@ -171,6 +210,7 @@ class _Impatient(H11Protocol):
     """
 
     config: _Config
+    _network: str | None = None  # that it is counted for
     _request_timer: asyncio.TimerHandle | None = None
     _stall_timer: asyncio.TimerHandle | None = None
     _unsent = 0
@@ -178,6 +218,12 @@ class _Impatient(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # over TCP it is one
         super().connection_made(transport)
+        lines = self.config.lines
+        network = lines.network(self.client[0] if self.client else "")
+        if network is not None and not lines.take(network):
+            transport.abort()
+            return
+        self._network = network
         self._await_request()
 
     def data_received(self, data: bytes) -> None:
@@ -185,6 +231,9 @@ class _Impatient(H11Protocol):
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._network is not None:
+            self.config.lines.give_back(self._network)
+            self._network = None
         self._stop_request_timer()
         self._stop_stall_timer()
         super().connection_lost(exc)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -27,8 +28,8 @@ def office(tmp_path: Path) -> SmallOffice:
 
 
 @asynccontextmanager
-async def served(office: SmallOffice, **patience: float) -> AsyncIterator[Server]:
-    server = Server(build(office), "127.0.0.1", 0, **patience)
+async def served(office: SmallOffice, **how: Any) -> AsyncIterator[Server]:
+    server = Server(build(office), "127.0.0.1", 0, **how)
     server.bind()
     serving = asyncio.create_task(server.serve())
     yield server

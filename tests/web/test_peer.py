@@ -48,3 +48,26 @@ def test_a_header_is_believed_up_to_the_first_that_was_not_named(
     request = asked(by, told)
     assert peer.address(request, proxies) == whose
     assert peer.network(request, proxies) == counted
+
+
+@pytest.mark.parametrize(
+    ("host", "uncounted", "counted"),
+    [
+        ("203.0.113.7", peer.HOUSE, "203.0.113.0/24"),
+        ("::ffff:203.0.113.7", peer.HOUSE, "203.0.113.0/24"),
+        ("2001:db8:9::1", peer.HOUSE, "2001:db8:9::/64"),
+        ("203.0.113.7", (*peer.HOUSE, "203.0.113.7/32"), None),
+        ("203.0.113.8", (*peer.HOUSE, "203.0.113.7/32"), "203.0.113.0/24"),
+        ("127.0.0.1", peer.HOUSE, None),
+        ("::1", peer.HOUSE, None),
+        ("10.1.2.3", peer.HOUSE, None),
+        ("192.168.1.1", peer.HOUSE, None),
+        ("fd00::1", peer.HOUSE, None),
+        ("fe80::1%eth0", peer.HOUSE, None),
+        ("", peer.HOUSE, None),
+    ],
+)
+def test_connections_are_counted_by_network_but_not_of_this_house_or_a_proxy(
+    host: str, uncounted: Sequence[str], counted: str | None
+) -> None:
+    assert peer.crowd(host, uncounted) == counted

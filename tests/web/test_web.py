@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import logging
 import os
@@ -19,9 +20,10 @@ from starlette.datastructures import Headers
 from syndicate.config import FeedSettings, Site, WebSettings
 from syndicate.errors import SyndicateError
 from syndicate.feeds import MEDIA_TYPES
+from syndicate.web import peer
 from syndicate.web.app import build
 from syndicate.web.express import Ready
-from syndicate.web.server import Server
+from syndicate.web.server import LINES, Server
 from syndicate.web.shelf import FeedFile
 from tests.doubles.office import SmallOffice
 from tests.web.conftest import FEEDS, served, until
@@ -385,6 +387,62 @@ async def test_a_request_that_does_not_come_is_not_waited_for(office: SmallOffic
         await until(lambda: len(server.server_state.connections) == 1)
         await until(lambda: not server.server_state.connections)
         writer.close()
+
+
+async def test_a_request_that_comes_drop_by_drop_is_not_waited_for(office: SmallOffice) -> None:
+    async with served(office, request_time=0.3) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET / HTTP/1.1\r\nX-Slow: ")
+        begun = asyncio.get_running_loop().time()
+        with pytest.raises(ConnectionError):
+            while True:
+                async with asyncio.timeout(5):
+                    writer.write(b"a")
+                    await writer.drain()
+                await asyncio.sleep(0.02)
+        assert asyncio.get_running_loop().time() - begun >= 0.25
+        assert not server.server_state.connections
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+
+Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def answered(line: Line) -> bool:
+    """Whether a connection is served; it stays open."""
+    reader, writer = line
+    try:
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+    except (ConnectionError, asyncio.IncompleteReadError):
+        return False
+    await reader.readexactly(int(re.findall(rb"(?i)content-length: ([0-9]+)", head)[0]))
+    return head.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(("uncounted", "more"), [((), False), (("127.0.0.0/24",), True), (peer.HOUSE, True)])
+async def test_one_network_has_so_many_connections_and_no_other_is_the_worse_for_it(
+    office: SmallOffice, uncounted: tuple[str, ...], more: bool
+) -> None:
+    async with served(office, uncounted=uncounted) as server, contextlib.AsyncExitStack() as leaving:
+
+        async def come(address: str) -> Line:
+            line = await asyncio.open_connection("127.0.0.1", server.port, local_addr=(address, 0))
+            leaving.callback(line[1].close)
+            return line
+
+        crowd = [await come(f"127.0.0.{1 + number % 3}") for number in range(LINES)]
+        await until(lambda: len(server.server_state.connections) == LINES)
+        assert await answered(await come("127.0.0.9")) is more
+        assert await answered(await come("127.0.1.1")), "his network is another"
+        assert await answered(crowd[0]) and await answered(crowd[-1])
+        here = len(server.server_state.connections)
+        crowd[1][1].close()
+        await until(lambda: len(server.server_state.connections) == here - 1)
+        assert await answered(await come("127.0.0.9")), "one has left"
+        assert await answered(await come("127.0.0.9")) is more
 
 
 async def test_an_answer_that_is_not_taken_is_given_up(office: SmallOffice) -> None:
