@@ -31,6 +31,7 @@ def findings(session: Session, online: bool, look: Look | None = None) -> Iterat
     yield _database(settings)
     yield from _content(settings)
     yield from _hubs(settings)
+    yield from _door(session)
     yield from _templates(settings)
     yield from _editions(session)
     yield from _calendar(session)
@@ -98,6 +99,33 @@ def _hubs(settings: Settings) -> Iterator[Finding]:
         yield Finding("hubs", True, text, is_remark=True)
     else:
         yield Finding("hubs", True, f"told of new feeds: {', '.join(map(origin, told))}")
+
+
+def _door(session: Session) -> Iterator[Finding]:
+    """Whether a proxy that names itself by no header would let the world into the newsroom; once mail is live, there
+    is likely to be one.
+    """
+    from syndicate import config
+
+    web, email = session.settings.web, session.settings.email
+    here = config.is_loopback_host(web.host) and config.is_loopback_url(web.public_url)
+    if not (web.enabled and email and email.live and here) or web.password or _has_password(session):
+        return
+    text = "mail is live, there is no password, and web.public_url is on this machine: behind a proxy anybody might get"
+    yield Finding("newsroom", True, f"{text} in; `syndicate password` sets one", is_remark=True)
+
+
+def _has_password(session: Session) -> bool:
+    """Whether the database keeps one; also where that cannot be known, which is told already."""
+    from syndicate.store import sessions
+    from syndicate.store.database import house
+    from syndicate.store.schema import HEAD
+
+    try:
+        found = house(session.settings).version()
+        return found is not None and (found != HEAD or bool(session.read(sessions.password)))
+    except SyndicateError:
+        return True
 
 
 def _templates(settings: Settings) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import httpx
 
+from tests.acceptance import newsroom as make
 from tests.acceptance.newsroom import Newsroom, clean_environment, until
 
 Make = Callable[..., Newsroom]
@@ -55,3 +56,21 @@ def test_a_password_is_refused_that_is_short_or_could_not_count(newsroom: Make) 
     site.configure(web={"password": printed})
     assert "web.password" in typed(site, f"{WORD}\n", code=2).stderr
     assert "web.password" in typed(site, "", "--clear", code=2).stderr
+
+
+def test_the_look_over_tells_of_a_newsroom_without_a_password_once_mail_is_live(newsroom: Make) -> None:
+    site = newsroom()
+
+    def notes() -> list[str]:
+        return [one["text"] for one in site.ask("check") if one["what"] == "newsroom" and one["note"]]
+
+    site.write(1)
+    assert notes() == []
+    site.configure(email=make.email(2525))
+    (note,) = notes()
+    assert "`syndicate password` sets one" in note
+    site.configure(web={"public_url": "https://news.courier.test"})
+    assert notes() == [], "nothing is there then: all others are answered 404"
+    site.configure(web={"public_url": f"http://127.0.0.1:{site.port}"})
+    typed(site, f"{WORD}\n")
+    assert notes() == []
