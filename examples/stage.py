@@ -42,7 +42,7 @@ public_url = "https://news.{host}"
 [email]
 live = false
 sender = "{title} <news@{host}>"
-postal_address = "{title}, 1 North Quay, Pellamouth"
+postal_address = "1 North Quay, Pellamouth"
 [[digests]]
 name = "weekly"
 schedule = "{digest}"

@@ -90,9 +90,12 @@ def _room(title: str) -> int:
     return max((330 - 30 * lines) // 24, 4) * 38
 
 
+_BUTTON = 48  # characters that fit
+# Whom to follow: us, or a whole name up to where it is found; one cut short would be nobody's.
+_NAME = r"(?-i:[^\W\d_a-zß-ÿ][\w'’&-]*(?: (?:&|[^\W\d_a-zß-ÿ][\w'’&-]*)){0,5})"
 _FOLLOW = re.compile(
-    r"\b(?:follow(?:ing)?(?P<whom> (?:us|me|\w+)(?: on \w+)?)|(?:join|connect with) us(?: on \w+)?|síguenos(?: en \w+)?"
-    r"|folgen? (?:sie )?uns(?: auf \w+)?|suivez-nous(?: sur \w+)?)",
+    rf"\b(?:follow(?:ing)?(?P<whom> (?:us|me)\b(?: on \w+)?| {_NAME} on \w+)|(?:join|connect with) us(?: on \w+)?"
+    r"|síguenos(?: en \w+)?|folgen? (?:sie )?uns(?: auf \w+)?|suivez-nous(?: sur \w+)?)",
     re.IGNORECASE,
 )
 
@@ -100,10 +103,13 @@ _FOLLOW = re.compile(
 def call_to_action(cards: Sequence[Card], url: str) -> CallToAction:
     """The first card's words that has any; of a long sentence the button says only what to do."""
     text = next((card.cta for card in cards if card.cta), "")
-    label = text if len(text) <= 48 else ""
-    if not label and (found := _FOLLOW.search(text)):
-        label = f"Follow{found['whom']}" if found["whom"] else found[0][:1].upper() + found[0][1:]
-    return CallToAction(text=text, label=label, url=url)
+    label = text
+    if len(text) > _BUTTON:
+        found = _FOLLOW.search(text)
+        label = found[0][:1].upper() + found[0][1:] if found else ""
+        if found and found["whom"]:
+            label = f"Follow{found['whom']}"
+    return CallToAction(text=text, label=label if len(label) <= _BUTTON else "", url=url)
 
 
 def first_sentences(text: str, count: int, *, limit: int) -> str:

@@ -148,6 +148,9 @@ def test_there_is_one_button_with_the_leads_words() -> None:
         ("Stay ahead of all that moves in the harbour - follow us on LinkedIn for news!", "Follow us on LinkedIn"),
         ("Stay updated on the harbour and its ships by following us on LinkedIn for more.", "Follow us on LinkedIn"),
         ("¿Quiere saber qué pasa en el puerto cada día? Síguenos en LinkedIn para más.", "Síguenos en LinkedIn"),
+        ("Follow The Lamp & Anchor on LinkedIn and hear of it all first.", "Follow The Lamp & Anchor on LinkedIn"),
+        ("Follow The Museum of Nets on LinkedIn and hear first what is new this week.", "Follow Harbour & Hinterland"),
+        ("Follow our page on LinkedIn and hear first what is new in the harbour now.", "Follow Harbour & Hinterland"),
         ("Ready to see what the rest of the harbour is up to this week and the next?", "Follow Harbour & Hinterland"),
     ],
 )  # fmt: skip
