@@ -20,24 +20,23 @@ from syndicate.clock import Clock
 from syndicate.config import schedule
 from syndicate.crashpoint import crashpoint
 from syndicate.errors import SyndicateError
-from syndicate.letterfate import discreet
+from syndicate.letterfate import channel_trouble, discreet
 from syndicate.logs import get
 from syndicate.post import Post
 from syndicate.press import Press
 from syndicate.render import Templates
-from syndicate.store import confirmations, pauses
+from syndicate.store import confirmations, pauses, throttles
 from syndicate.store.confirmations import Owed, Settled
 from syndicate.store.database import Store
+from syndicate.store.letters import CHANNEL
 from syndicate.store.owners import Owner
 from syndicate.store.pauses import Gate
 from syndicate.transports.base import Envelope, Fate, Verdict
 
 GROUP = 25  # mails at most that are claimed at once
-SHORT_REST, QUOTA_REST = timedelta(minutes=1), timedelta(hours=1)  # after a refused connection, or a day's quota
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=5), timedelta(hours=1)
 
-_CHANNEL = "email"
-_KEYS = (_CHANNEL, f"{pauses.QUOTA}{_CHANNEL}")
+_KEYS = (CHANNEL, throttles.QUOTA_KEY)
 
 log = get(__name__)
 
@@ -165,19 +164,12 @@ def judged(owed: Owed, verdict: Verdict | None, now: datetime) -> Settled:
 def _settle(
     connection: Connection, owner: str, owed: Sequence[Owed], told: Mapping[int, Verdict], now: datetime
 ) -> None:
+    """Note what became of them; what concerns the channel rests it, for letters too (rule 20)."""
     confirmations.settle(connection, owner, [judged(one, told.get(one.id), now) for one in owed], now)
     if any(verdict.fate is Fate.ACCEPTED for verdict in told.values()):
-        pauses.heal(connection, _CHANNEL)
-    for verdict in told.values():
-        if verdict.fate is Fate.CHANNEL:
-            _rest(connection, verdict, now)
-
-
-def _rest(connection: Connection, verdict: Verdict, now: datetime) -> None:
-    """What concerns the channel rests it, for letters too (rule 20)."""
-    if verdict.quota:
-        pauses.rest(connection, _CHANNEL, now, QUOTA_REST)
-    elif verdict.pauses:
-        pauses.by_fault(connection, _CHANNEL, f"{verdict.answer}: {verdict.pauses}", now)
-    else:
-        pauses.by_fault(connection, _CHANNEL, verdict.answer, now, rest=SHORT_REST)
+        throttles.heal(connection, pauses.known(connection), (), now)
+    for one in owed:
+        verdict = told.get(one.id)
+        if verdict is not None and verdict.fate is Fate.CHANNEL:
+            verdict.answer = discreet(verdict.answer, one.email)
+            throttles.told(connection, channel_trouble(verdict, now), {}, (), now)

@@ -48,7 +48,7 @@ def told(
     letters were `accepted`. Returns what is paused now.
     """
     known = pauses.known(connection)
-    changed = bool(accepted and _heal(connection, known, accepted, now)) or _forget(connection, known, now)
+    changed = bool(accepted and heal(connection, known, accepted, now)) or _forget(connection, known, now)
     if trouble and trouble.quota:
         _use_up(connection, known, trouble, now)
     elif trouble:
@@ -95,8 +95,10 @@ def _use_up(connection: Connection, known: Known, trouble: Trouble, now: datetim
         pauses.rest(connection, CHANNEL, now, QUOTA_AGAIN)
 
 
-def _heal(connection: Connection, known: Known, accepted: Sequence[int], now: datetime) -> bool:
-    """End what an accepted letter proves to be over; one that was under way when a rest began proves nothing."""
+def heal(connection: Connection, known: Known, accepted: Sequence[int], now: datetime) -> bool:
+    """End what an accepted mail proves to be over; one that was under way when a rest began proves nothing. Only
+    `accepted` letters, by number, prove anything of a domain.
+    """
     over = [CHANNEL] if CHANNEL in known and known[CHANNEL].by_fault else []
     if QUOTA_KEY in known and next_midnight(known[QUOTA_KEY].since) <= now:
         over.append(QUOTA_KEY)

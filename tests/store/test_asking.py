@@ -207,6 +207,32 @@ async def test_a_pause_holds_it_and_a_fault_of_the_server_makes_one(desk: Callab
     assert len(server.world) == 1
 
 
+async def test_a_quota_that_is_used_up_rests_it_till_midnight_and_counts_anew(desk: Callable[..., Desk]) -> None:
+    async with SmtpDouble(faults={"RCPT": [f"452 4.3.2 {ANN}: daily quota exceeded"]}) as server:
+        at = desk(server.port)
+        await at.ask()
+        await at.mail()
+        (reason,) = (await at.store.read(pauses.quotas, at.clock.now())).values()
+        assert "2026-11-24 00:00 UTC" in reason
+        at.clock.pass_by(6 * 3600)
+        at.owner.renew()
+        assert await at.mail() == 0
+        at.clock.pass_by(6 * 3600)
+        at.owner.renew()
+        await at.ask("bo@harbour.example")
+        assert [await at.mail(), await at.mail()] == [1, 1]  # the probe, and all the others
+    assert len(server.world) == 2
+
+
+async def test_what_pauses_the_channel_names_nobody(desk: Callable[..., Desk]) -> None:
+    async with SmtpDouble(faults={"RCPT": [f"535 5.7.8 log in first, then write to {ANN}"]}) as server:
+        at = desk(server.port)
+        await at.ask()
+        await at.mail()
+    reasons = await at.store.read(pauses.standing)
+    assert list(reasons) == ["email"] and "…" in reasons["email"] and "ann" not in reasons["email"]
+
+
 async def test_an_owners_broken_template_costs_nobody_the_letter(desk: Callable[..., Desk], tmp_path: Path) -> None:
     (tmp_path / "own" / "email").mkdir(parents=True)
     own = tmp_path / "own" / "email" / "confirm.txt"
