@@ -10,7 +10,7 @@ from syndicate.store.values import Text, UtcTime
 adopted = Table(  # item ids of the site's former feed
     "adopted",
     metadata,
-    Column("link", Text, primary_key=True),  # normalised; 1,000 characters at most
+    Column("link", Text, primary_key=True),  # normalised; 1,000 bytes at most
     Column("feed_id", Text, nullable=False),
     Column("first_seen", UtcTime, nullable=False),
 )

@@ -98,6 +98,14 @@ async def test_atom_keeps_its_own_id_where_the_former_is_no_iri(site: Site) -> N
     assert f"<id>{site.own('one.md')}</id>" in atom
 
 
+async def test_an_id_that_no_index_could_hold_is_not_kept(site: Site) -> None:
+    chance = random.Random(7)
+    site.shows(("one/", "".join(chr(chance.randrange(0x4E00, 0x9FA5)) for _ in range(1_000))), ("two/", "2"))
+    await site.learn(first=True)
+    await site.publish()
+    assert site.ids() == {"one": site.own("one.md"), "two": "2"}
+
+
 async def test_no_feed_of_ours_is_shown_before_theirs_was_read(site: Site) -> None:
     site.shows(("one/", "1"), status=500)
     assert not await site.learn(first=True)
