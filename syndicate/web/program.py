@@ -21,11 +21,11 @@ from syndicate.store import highwater, vitals
 from syndicate.web.archive_program import ProgramArchive
 from syndicate.web.hand_program import ProgramHand
 from syndicate.web.hooks_program import ProgramHooks
+from syndicate.web.kept import Kept
 from syndicate.web.login_program import ProgramLogins
 from syndicate.web.newsroom_program import ProgramNewsroom
 from syndicate.web.signup_program import ProgramSignup, leave
 
-FRESH = 1.0  # seconds for which an answer about health serves everybody who asks
 ANSWER_TIME = 5.0  # seconds that the database may take for one
 
 log = get(__name__)
@@ -46,8 +46,7 @@ class NewsroomOffice:
         self.archive = ProgramArchive(app.store, app.clock)
         self.hand = ProgramHand(app)
         self.signup = ProgramSignup(app.settings, app.store, app.clock, app.keys.lasting) if mails else None
-        self._health: tuple[float, Mapping[str, object]] | None = None
-        self._looking = asyncio.Lock()
+        self._health = Kept(self._look, share=0)
 
     @property
     def site(self) -> Site:
@@ -75,11 +74,7 @@ class NewsroomOffice:
 
     async def health(self) -> Mapping[str, object]:
         """How many problems stand, and whether the program works; looked up once a second, however many ask."""
-        async with self._looking:
-            now = self._app.clock.monotonic()
-            if self._health is None or now - self._health[0] >= FRESH:
-                self._health = now, await self._look()
-            return self._health[1]
+        return await self._health.get()
 
     async def _look(self) -> Mapping[str, object]:
         app = self._app
