@@ -71,7 +71,8 @@ def is_from_here(request: Request) -> bool:
     """Whether a request comes from this machine to this machine, and nothing says that it was handed on.
 
     The Host header is looked at for a page elsewhere whose name was pointed at this machine (DNS rebinding). HTTP/1.0
-    is what nginx speaks to what stands behind it, with a Host of 127.0.0.1, where it was not told otherwise.
+    is what nginx before 1.29.7 speaks to what stands behind it, with a Host of 127.0.0.1, where it was not told
+    otherwise; a newer one speaks HTTP/1.1, and is told from a visitor by `web.public_url` alone.
     """
     headers = request.headers
     if request.scope.get("http_version") == "1.0":
