@@ -281,7 +281,6 @@ mailings = Table(  # how far each mailing is: beside its delivery, whose row hol
     Column("sent", Integer, nullable=False, server_default="0"),
     Column("hard", Integer, nullable=False, server_default="0"),  # mailboxes that do not exist
     Column("blamed", Integer, nullable=False, server_default="0"),  # people in a row, refused for what we are or sent
-    Column("blamed_subscriber", Key),
     Column("began_at", UtcTime),
     Column("last_at", UtcTime),
     Column("mark_at", UtcTime),  # a moment ago, and how many were settled then: the speed

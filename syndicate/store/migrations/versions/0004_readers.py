@@ -91,7 +91,6 @@ def _editions() -> None:
         sa.Column("sent", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("hard", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("blamed", sa.Integer(), nullable=False, server_default="0"),
-        sa.Column("blamed_subscriber", Key),
         sa.Column("began_at", UtcTime()),
         sa.Column("last_at", UtcTime()),
         sa.Column("mark_at", UtcTime()),
