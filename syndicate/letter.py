@@ -21,6 +21,7 @@ from typing import Any
 
 from syndicate.dkim import Dkim
 from syndicate.quoted import quoted_link, quoted_printable
+from syndicate.signer import Keyed
 
 UNSUBSCRIBE = "https://unsubscribe.mark.invalid/"
 PREFERENCES = "https://preferences.mark.invalid/"
@@ -64,20 +65,16 @@ def message_id(secret: bytes, delivery: int, subscriber: int, domain: str) -> st
 
 
 class MessageIds:
-    """The Message-IDs of one mailing: the bytes of `message_id`, in a third of the time."""
+    """The Message-IDs of one mailing: the bytes of `message_id`, in half the time."""
 
     def __init__(self, secret: bytes, delivery: int, domain: str) -> None:
-        key = (secret if len(secret) <= 64 else hashlib.sha256(secret).digest()).ljust(64, b"\0")  # RFC 2104 section 2
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key) + b"syndicate message 1 %d " % delivery)
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
+        self._digest, self._begin = Keyed(secret).digest, b"syndicate message 1 %d " % delivery
         self._end = f"@{domain}>".encode()
 
     def of(self, subscriber: int) -> bytes:
         """The Message-ID of one person's letter, with its angle brackets."""
-        inner, outer, pair = self._inner.copy(), self._outer.copy(), _PAIRS
-        inner.update(b"%d" % subscriber)
-        outer.update(inner.digest())
-        bits = int.from_bytes(outer.digest()[:15], "big")
+        pair = _PAIRS
+        bits = int.from_bytes(self._digest(self._begin + b"%d" % subscriber)[:15], "big")
         return b"<%b%b%b%b%b%b%b%b%b%b%b%b%b" % (
             pair[bits >> 110], pair[bits >> 100 & 1023], pair[bits >> 90 & 1023], pair[bits >> 80 & 1023],
             pair[bits >> 70 & 1023], pair[bits >> 60 & 1023], pair[bits >> 50 & 1023], pair[bits >> 40 & 1023],

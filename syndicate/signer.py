@@ -48,7 +48,7 @@ class Signer:
         if not secrets or any(len(secret) < 16 for secret in secrets):
             raise ValueError("the secret is shorter than 16 bytes")
         self._secrets = secrets
-        self._keyed: dict[str, tuple[_Keyed, ...]] = {}
+        self._keyed: dict[str, tuple[Keyed, ...]] = {}
 
     def token(self, purpose: str, subscriber: int) -> str:
         """The token for one person and purpose: 23 to 32 characters of base64url."""
@@ -98,7 +98,7 @@ class Signer:
         # One person, one token of a secret: base64 has spare bits that decode alike.
         return subscriber if _token(mac + _number(subscriber)).decode() == token else None
 
-    def _ring(self, purpose: str) -> tuple[_Keyed, ...]:
+    def _ring(self, purpose: str) -> tuple[Keyed, ...]:
         ring = self._keyed.get(purpose)
         if ring is None:
             ring = _ring(self._secrets, b"syndicate link 1 " + purpose.encode())
@@ -142,7 +142,7 @@ class ReturnPaths:
         return None
 
 
-def _mark(keyed: _Keyed, delivery: int, subscriber: int) -> str:
+def _mark(keyed: Keyed, delivery: int, subscriber: int) -> str:
     return base64.b32encode(keyed.digest(b"%d %d" % (delivery, subscriber))[:10]).decode().lower()
 
 
@@ -154,21 +154,22 @@ def _number(subscriber: int) -> bytes:
     return subscriber.to_bytes((subscriber.bit_length() + 7) // 8 or 1, "big")
 
 
-def _ring(secrets: tuple[bytes, ...], purpose: bytes) -> tuple[_Keyed, ...]:
-    return tuple(_Keyed(hmac.digest(secret, purpose, hashlib.sha256)) for secret in secrets)
+def _ring(secrets: tuple[bytes, ...], purpose: bytes) -> tuple[Keyed, ...]:
+    return tuple(Keyed(hmac.digest(secret, purpose, hashlib.sha256)) for secret in secrets)
 
 
-class _Keyed:
-    """HMAC-SHA-256 (RFC 2104 section 2) with a key of at most 64 bytes, whose two blocks are hashed once."""
+class Keyed:
+    """HMAC-SHA-256 (RFC 2104 section 2) for many messages: what depends on the key alone is hashed once."""
 
     __slots__ = ("_inner", "_outer")
 
     def __init__(self, key: bytes) -> None:
-        block = key.ljust(64, b"\0")
+        block = (key if len(key) <= 64 else hashlib.sha256(key).digest()).ljust(64, b"\0")
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
     def digest(self, message: bytes) -> bytes:
+        """The whole MAC, 32 bytes."""
         inner, outer = self._inner.copy(), self._outer.copy()
         inner.update(message)
         outer.update(inner.digest())
