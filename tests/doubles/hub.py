@@ -6,7 +6,6 @@ Each ping may meet a fault from a script: "500" and the like (429 and 503: "429:
 from __future__ import annotations
 
 import threading
-import time
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
@@ -22,9 +21,6 @@ class Hub:
     pings: list[tuple[str, bytes]] = field(default_factory=list)
     asked: int = 0
     url: str = ""
-
-    def topics(self) -> list[str]:
-        return [topic.rpartition("/")[2] for topic, _ in self.pings]
 
     def take(self, form: dict[str, list[str]]) -> None:
         assert form["hub.mode"] == ["publish"]
@@ -69,10 +65,3 @@ class Hub:
         self._gone.set()
         self._server.shutdown()
         self._server.server_close()
-
-    def waits_for(self, count: int, seconds: float = 20) -> None:
-        """Until so many pings came."""
-        end = time.monotonic() + seconds
-        while len(self.pings) < count:
-            assert time.monotonic() < end, f"{len(self.pings)} pings instead of {count}"
-            time.sleep(0.05)
