@@ -25,6 +25,7 @@ from syndicate.subscriber import Address, State
 GOOD_FOR = timedelta(days=2)  # that a link confirms
 APART = timedelta(days=1)  # between two mails to one address
 MOST = 3  # to one address that never answers
+AT_ONCE = 100  # that are ended in one transaction: a list of any length may have been asked, and nobody answered
 CROWD, CROWD_MOST, HOUR = "signup in all", 200, 3600  # the count of all who ask in so many seconds; it holds no secret
 
 Asked = Literal["asked", "known", "limited"]
@@ -269,22 +270,19 @@ def _state(connection: Connection, person: int | None) -> str | None:
 
 
 def expire(connection: Connection, now: datetime) -> int:
-    """End what nobody confirmed in time: hash and times stay, and who was never more than asked is deleted.
-
-    Returns how many people were. Who asked again meanwhile stays: `since` is when he asked last.
+    """End what nobody confirmed in time, `AT_ONCE` of it: hash and times stay, and who was never more than asked is
+    forgotten. Returns how many people were. Who asked again meanwhile stays: `since` is when he asked last.
     """
     over = and_(_c.due_at <= now, _c.until <= now, _c.owner.is_(None), _c.confirmed_at.is_(None))
-    gone = update(confirmations).where(over).values(_FORGOTTEN).returning(_c.id)
-    asked = select(_c.subscriber).where(over, _c.subscriber.is_not(None))
-    ids = set(connection.scalars(asked))
-    connection.execute(gone).all()
+    oldest = select(_c.id, _c.subscriber).where(over).order_by(_c.due_at, _c.id).limit(AT_ONCE)
+    rows = connection.execute(oldest.with_for_update(skip_locked=True)).all()
+    connection.execute(update(confirmations).where(_c.id.in_([row.id for row in rows])).values(people.NOTHING_ASKED))
     unanswered = and_(
-        subscribers.c.id.in_(ids), subscribers.c.state == State.PENDING, subscribers.c.since <= now - GOOD_FOR
+        subscribers.c.id.in_({row.subscriber for row in rows}),
+        subscribers.c.state == State.PENDING,
+        subscribers.c.since <= now - GOOD_FOR,
     )
-    dropped = list(connection.scalars(delete(subscribers).where(unanswered).returning(subscribers.c.id)))
+    dropped = list(connection.scalars(select(subscribers.c.id).where(unanswered).with_for_update()))
     for person in dropped:
-        wishes.forget(connection, person)
+        people.forget(connection, person)
     return len(dropped)
-
-
-_FORGOTTEN = {"subscriber": None, "digests": "[]", "consent": "{}", "answer": None, "due_at": None}

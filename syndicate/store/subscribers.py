@@ -25,10 +25,10 @@ from sqlalchemy import (
 from syndicate.crashpoint import crashpoint
 from syndicate.store import retention, wishes
 from syndicate.store.database import AnyRow, insert_or_ignore
-from syndicate.store.schema import confirmations, returns, settings, subscribers, subscriptions, suppressions
+from syndicate.store.schema import confirmations, settings, subscribers, subscriptions, suppressions
 from syndicate.subscriber import Address, State
 
-_NOTHING_ASKED = {"subscriber": None, "digests": "[]", "consent": "{}", "answer": None, "due_at": None}
+NOTHING_ASKED = {"subscriber": None, "digests": "[]", "consent": "{}", "answer": None, "due_at": None}
 _ERASED = "erased"  # the setting that holds the highest number of an erased person
 
 
@@ -176,25 +176,29 @@ def leave(connection: Connection, person: int, state: State, reason: str, secret
 
 
 def erase(connection: Connection, key: str) -> bool:
-    """Delete a person, and what letters, reports and wishes say of them; of what was asked of them only the count
-    stays, the suppression, a bare hash, stays, and so does a number in the ledger: nothing is sent to it again.
-    """
-    row = connection.execute(select(subscribers.c.id).where(subscribers.c.address_key == key)).first()
-    if row is None:
+    """Delete a person; False: nobody there. What stays is the suppression, a bare hash, and what `forget` leaves."""
+    person = connection.scalar(select(subscribers.c.id).where(subscribers.c.address_key == key))
+    if person is None:
         return False
     if connection.dialect.name == "sqlite":  # else what is deleted stays in the file until something is written over it
         connection.exec_driver_sql("PRAGMA secure_delete = ON").close()
-    retention.scrub(connection, row.id)
-    wishes.forget(connection, row.id)
-    for table, emptied in ((confirmations, _NOTHING_ASKED), (returns, {"raw": None, "answer": None})):
-        connection.execute(update(table).where(table.c.subscriber == row.id).values(emptied))
-    last = {"key": _ERASED, "value": str(row.id)}
-    connection.execute(insert_or_ignore(connection, settings).values(last))
-    lower = cast(settings.c.value, BigInteger) < row.id
-    connection.execute(update(settings).where(settings.c.key == _ERASED, lower).values(value=str(row.id)))
-    connection.execute(delete(subscriptions).where(subscriptions.c.subscriber == row.id))
-    connection.execute(delete(subscribers).where(subscribers.c.id == row.id))
+    forget(connection, person)
     return True
+
+
+def forget(connection: Connection, person: int) -> None:
+    """Delete what letters, reports, wishes and lists of people say of one; of what was asked of him only the count
+    stays, and so does his number in the ledger: nothing is sent to it again, and nobody else gets it.
+    """
+    retention.scrub(connection, person)
+    wishes.forget(connection, person)
+    connection.execute(update(confirmations).where(confirmations.c.subscriber == person).values(NOTHING_ASKED))
+    last = {"key": _ERASED, "value": str(person)}
+    connection.execute(insert_or_ignore(connection, settings).values(last))
+    lower = cast(settings.c.value, BigInteger) < person
+    connection.execute(update(settings).where(settings.c.key == _ERASED, lower).values(value=str(person)))
+    connection.execute(delete(subscriptions).where(subscriptions.c.subscriber == person))
+    connection.execute(delete(subscribers).where(subscribers.c.id == person))
 
 
 def by_key(connection: Connection, key: str) -> dict[str, Any] | None:

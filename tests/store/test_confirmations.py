@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from syndicate.store import confirmations, limits, subscribers, wishes
 from syndicate.store.confirmations import APART, GOOD_FOR, Asked, Settled, Step
 from syndicate.store.database import Store
 from syndicate.store.schema import confirmations as rows
 from syndicate.store.schema import limits as counts
+from syndicate.store.schema import returns, suppressions
 from syndicate.store.schema import subscribers as people
-from syndicate.store.schema import suppressions
 from syndicate.store.schema import wishes as wishes_table
 from syndicate.subscriber import State, parse_address
 from tests.store.conftest import Database
@@ -162,6 +162,40 @@ def test_what_nobody_confirms_leaves_a_hash_and_times(store: Store) -> None:
         assert (left.subscriber, left.digests, left.consent, left.number) == (None, "[]", "{}", 1)
         assert connection.execute(select(wishes_table)).all() == []
     assert confirm(store, now=over) is Step.STALE
+
+
+def test_nothing_of_who_never_confirmed_falls_to_the_next_stranger(store: Store) -> None:
+    store.write_now(
+        subscribers.add, parse_address(ANN), name="", tags="", state=State.PENDING, digests=["weekly"], consent={},
+        hashed="a hash", now=NOON, lifts=False,
+    )  # fmt: skip
+    ask(store)
+    number = person(store)["id"]  # type: ignore[index]
+    report = {"provider": "dsn", "event": "e", "received_at": NOON, "kind": "soft", "subscriber": number}
+    told = report | {"proved": False, "answer": f"{ANN} is full", "raw": f"To: {ANN}"}
+    store.write_now(lambda connection: connection.execute(returns.insert().values(told)))
+    assert store.write_now(confirmations.expire, NOON + GOOD_FOR) == 1
+    ask(store, NOON + GOOD_FOR, ["daily"], "bo@harbour.example")
+    assert confirm(store, now=NOON + GOOD_FOR) is Step.CONFIRMED
+    bo = person(store, "bo@harbour.example")
+    assert bo is not None
+    assert (bo["id"] > number, bo["digests"]) == (True, ["daily"])
+    assert ANN not in str(store.read_now(lambda connection: connection.execute(select(returns)).all()))
+
+
+def test_a_long_list_that_nobody_of_confirmed_ends_in_turns(store: Store) -> None:
+    many = confirmations.AT_ONCE + 1
+
+    def ask_all(connection: Connection) -> None:
+        for number in range(many):
+            address, hashed = parse_address(f"p{number}@harbour.example"), f"hash {number}"
+            confirmations.ask(connection, address=address, hashed=hashed, digests=[], consent=CONSENT, now=NOON)
+
+    store.write_now(ask_all)
+    ended = []
+    while "ended" in store.read_now(confirmations.due, NOON + GOOD_FOR):
+        ended.append(store.write_now(confirmations.expire, NOON + GOOD_FOR))
+    assert ended == [many - 1, 1]
 
 
 def test_who_asks_again_is_not_dropped_with_the_first_mail(store: Store) -> None:
