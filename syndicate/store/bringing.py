@@ -66,8 +66,11 @@ def bring(connection: Connection, newcomers: Sequence[Newcomer], *, secret: byte
     for one in [*(new[key] for key in new.keys() - ids.keys()), *others]:
         key = one.address.key
         row = there.get(key)
-        outcome = row and _settled(one, row, hashes[key] in kept_out, chosen.get(row.id, ()))
-        outcomes[outcome or _add(connection, one, hashes[key], now)] += 1
+        outcome = None if row is None else _settled(one, row, hashes[key] in kept_out, chosen.get(row.id, ()))
+        if outcome is None:
+            there.pop(key, None)  # what was read of him does not hold for his next line
+            outcome = _add(connection, one, hashes[key], now)
+        outcomes[outcome] += 1
     crashpoint("import.batch")
     return +outcomes
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, delete, event, select
 
@@ -69,6 +69,7 @@ LISTED = st.lists(
 
 @only("sqlite")
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example([one("ada")], [one("ada", State.UNSUBSCRIBED), one("ada", State.PENDING)])
 @given(LISTED, LISTED)
 def test_a_list_does_what_its_lines_one_by_one_would_do(
     store: Store, before: list[Newcomer], then: list[Newcomer]
