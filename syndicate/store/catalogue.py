@@ -27,6 +27,7 @@ class Listed:
     path: str
     source: str
     url: str
+    hash: str  # tells its text from every other
     state: str
     reasons: Sequence[str]
     repairs: int
@@ -62,7 +63,7 @@ def page(connection: Connection, state: str, before: tuple[datetime, str] | None
     """
     a = articles.c
     moment = a.released if state == "ready" else a.first_seen
-    query = select(a.id, a.path, a.source, a.url, a.state, a.reasons, a.fields, moment.label("at"))
+    query = select(a.id, a.path, a.source, a.url, a.hash, a.state, a.reasons, a.fields, moment.label("at"))
     query = query.where(a.state == state, moment.is_not(None)).order_by(moment.desc(), a.id.desc())
     if before is not None:
         at, last = before
@@ -77,8 +78,9 @@ def one(connection: Connection, article: str) -> tuple[Listed, Article] | None:
         return None
     found = article_of(row)
     return Listed(
-        id=found.id, title=found.title, path=found.path, source=found.source, url=found.url, state=found.state.value,
-        reasons=found.reasons, repairs=len(found.manuscript.repairs), at=found.released or found.first_seen,
+        id=found.id, title=found.title, path=found.path, source=found.source, url=found.url, hash=row.hash,
+        state=found.state.value, reasons=found.reasons, repairs=len(found.manuscript.repairs),
+        at=found.released or found.first_seen,
     ), found  # fmt: skip
 
 
@@ -94,8 +96,8 @@ def why(connection: Connection, delivery: int) -> dict[str, str]:
 def _listed(row: AnyRow) -> Listed:
     said: dict[str, Any] = json.loads(row.fields)
     return Listed(
-        id=row.id, title=said.get("title", ""), path=row.path, source=row.source, url=row.url, state=row.state,
-        reasons=json.loads(row.reasons), repairs=len(said.get("repairs", ())), at=row.at,
+        id=row.id, title=said.get("title", ""), path=row.path, source=row.source, url=row.url, hash=row.hash,
+        state=row.state, reasons=json.loads(row.reasons), repairs=len(said.get("repairs", ())), at=row.at,
     )  # fmt: skip
 
 

@@ -50,6 +50,7 @@ class HeldArticle:
     id: str
     title: str
     url: str
+    hash: str  # tells its text from every other
     reasons: Sequence[str]
     first_seen: datetime
 
@@ -146,14 +147,14 @@ def _meant(connection: Connection, code: str) -> int:
 def _newest(connection: Connection, which: ColumnElement[bool], count: int) -> list[HeldArticle]:
     a = articles.c
     query = (
-        select(a.id, a.url, a.fields, a.reasons, a.first_seen)
+        select(a.id, a.url, a.hash, a.fields, a.reasons, a.first_seen)
         .where(a.state == "held", which)
         .order_by(a.first_seen.desc(), a.id)
         .limit(FEW if count <= FEW else MOST_OF_A_RULE)
     )
     return [
         HeldArticle(
-            id=row.id, title=json.loads(row.fields).get("title", ""), url=row.url,
+            id=row.id, title=json.loads(row.fields).get("title", ""), url=row.url, hash=row.hash,
             reasons=json.loads(row.reasons), first_seen=row.first_seen,
         )
         for row in connection.execute(query)

@@ -35,6 +35,7 @@ class DeliveryPage:
     """One delivery's log."""
 
     owed: Owed
+    seen: str  # of one that is held: tells the text of its article or edition from every other
     tries: Sequence[Try]
     people: Mapping[str, int]  # letters by state
     why: Mapping[str, str] = field(default_factory=dict)  # of an edition: article -> why it is in

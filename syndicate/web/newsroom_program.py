@@ -23,6 +23,7 @@ from syndicate.store import articles as catalogue_rows
 from syndicate.store import (
     catalogue,
     checks,
+    holding,
     mailings,
     pauses,
     retention,
@@ -170,6 +171,7 @@ def _read(
     settings, names = app.settings, list(app.settings.channels)
     standing = pauses.standing(connection)
     held = [one for name in names for one in today.of_state(connection, name, "held", today.MOST_HELD)]
+    seen = _seen(connection, held)
     scans = [moment for moment in vitals.scanned(connection).values() if moment]
     return Today(
         now=now,
@@ -178,7 +180,8 @@ def _read(
         troubles=_troubles(connection, problems, names),
         held=today.held_articles(connection),
         wanted=[
-            Wanted(owed=one, card=_card(connection, app, one) if n < CARDS else None) for n, one in enumerate(held)
+            Wanted(owed=one, card=_card(connection, app, one) if n < CARDS else None, seen=seen.get(one.subject, ""))
+            for n, one in enumerate(held)
         ],
         wanted_count=sum(today.held_counts(connection, names).values()),
         coming=ahead.coming(rows, now, _ids(connection, rows), [one.name for one in settings.digests]),
@@ -193,6 +196,15 @@ def _read(
         token_days=_token_days(connection, app, now),
         scanned=max(scans, default=None),
     )
+
+
+def _seen(connection: Connection, held: Sequence[Owed]) -> Mapping[str, str]:
+    """By subject, what tells its text from every other: an approval counts for what was shown."""
+    articles = [one.subject for one in held if one.kind == "article"]
+    found = {row.id: row.hash for row in catalogue_rows.texts(connection, articles)}
+    if len(articles) < len(held):
+        found |= {one.slug: holding.mark(one) for one in holding.waiting(connection)}
+    return found
 
 
 def _ids(connection: Connection, rows: Sequence[Row]) -> Mapping[tuple[str, str], int]:
@@ -283,6 +295,7 @@ def _delivery(connection: Connection, delivery: int) -> DeliveryPage | None:
         return None
     return DeliveryPage(
         owed=owed,
+        seen=_seen(connection, [owed]).get(owed.subject, "") if owed.state == "held" else "",
         tries=catalogue.tries(connection, delivery),
         people=retention.counts_of(connection, [delivery]).get(delivery, {}) if owed.channel == CHANNEL else {},
         why=catalogue.why(connection, delivery) if owed.kind == "edition" else {},

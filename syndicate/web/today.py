@@ -42,6 +42,7 @@ class Wanted:
 
     owed: Owed
     card: Card | None
+    seen: str  # tells the text of its article or edition from every other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

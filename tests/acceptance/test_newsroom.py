@@ -119,6 +119,9 @@ def test_every_page_is_readable_named_and_quiet(
         page = desk.open(path)
         assert page.evaluate(WIDER) == [], path
         assert page.evaluate(NAMELESS) == [], path
+        approving = page.locator("form:has([name=act][value^=approve])")
+        unseen = approving.filter(has_not=page.locator("[name=seen]"))
+        assert (unseen.count(), path or approving.count() > 2) == (0, path or True), "it counts for what was shown"
         assert [(words[:80], ratio) for words, ratio in page.evaluate(CONTRASTS) if ratio < 4.5] == [], path
         assert page.get_by_role("main").count() == page.get_by_role("heading", level=1).count() == 1, path
         assert page.get_by_role("navigation", name="Newsroom").count() == page.get_by_role("banner").count() == 1
