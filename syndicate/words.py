@@ -116,8 +116,7 @@ def _next(settings: Settings, now: datetime) -> str:
         if not slots:
             parts.append(f"goes to the readers of {digest.name} as a letter of its own {after}")
             continue
-        when = f"{slots[0].astimezone(zone):%a %d %b %H:%M}" if slots else digest.schedule
-        parts.append(f"stands in the next edition of {digest.name} ({when})")
+        parts.append(f"stands in the next edition of {digest.name} ({slots[0].astimezone(zone):%a %d %b %H:%M})")
     return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1] + "."
 
 

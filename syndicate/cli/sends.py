@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from syndicate.pipeline import App
     from syndicate.store.database import Store
 
-GOOD = ("sent", "rehearsed", "skipped", "planned", "held")
-
 
 # --- articles ---------------------------------------------------------------------------------------------------------
 
