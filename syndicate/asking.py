@@ -147,7 +147,7 @@ def judged(owed: Owed, verdict: Verdict | None, now: datetime) -> Settled:
 
     Without an answer to the final dot it may have arrived: it is repeated once, with the same Message-ID.
     """
-    if verdict is None or verdict.fate is Fate.UNSENT:
+    if verdict is None:
         return Settled(id=owed.id, due_at=now, tried=False)
     answer = discreet(verdict.answer, owed.email)
     if verdict.fate is Fate.ACCEPTED or (verdict.in_doubt and owed.crashes):

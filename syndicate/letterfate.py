@@ -65,8 +65,6 @@ def settle_letter(
             letter=verdict.letter, state=LetterState.FAILED, code=verdict.code, answer=verdict.answer,
             person="" if verdict.person == OURS else verdict.person, blames=verdict.person == OURS,
         )  # fmt: skip
-    if verdict.fate is Fate.UNSENT:
-        return LetterSettlement(letter=verdict.letter, state=LetterState.DUE, due_at=now, tried=False)
     if verdict.in_doubt and crashes + 1 >= QUARANTINE:
         return LetterSettlement(
             letter=verdict.letter, state=LetterState.UNKNOWN, code=verdict.code, in_doubt=True,

@@ -38,7 +38,6 @@ class Fate(StrEnum):
     REJECTED = "rejected"  # 5xx for this person: hard
     BLAMED = "blamed"  # refused for what we are or sent (5.7.x, 5.3.x, 5.6.x, bare 554): stays due
     CHANNEL = "channel"  # greeting, EHLO, STARTTLS, AUTH, MAIL FROM: concerns the channel, stays due
-    UNSENT = "unsent"  # never tried: given back
 
 
 @dataclass(slots=True, kw_only=True)

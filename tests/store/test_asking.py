@@ -280,7 +280,6 @@ OWED = Owed(
     ("verdict", "settled"),
     [
         (None, Settled(id=1, due_at=NOON, tried=False)),
-        (Verdict(letter=1, fate=Fate.UNSENT), Settled(id=1, due_at=NOON, tried=False)),
         (Verdict(letter=1, fate=Fate.ACCEPTED, answer="ok"), Settled(id=1, mailed=True, answer="ok")),
         (Verdict(letter=1, fate=Fate.REJECTED, answer=f"no {ANN}"), Settled(id=1, answer="no …")),
         (Verdict(letter=1, fate=Fate.DEFERRED), Settled(id=1, due_at=NOON + 5 * MINUTE, answer="")),

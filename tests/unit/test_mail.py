@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syndicate.delivery import LetterSettlement, LetterState, RetryPolicy
-from syndicate.letterfate import discreet, settle_letter
+from syndicate.delivery import QUARANTINE, LetterSettlement, LetterState, RetryPolicy
+from syndicate.letterfate import discreet, give_back, settle_letter
+from syndicate.store.groups import Recipient
 from syndicate.transports.base import Fate, Verdict
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -37,9 +38,11 @@ def test_rejected_fails_with_the_servers_words() -> None:
     assert (found.state, found.due_at, found.code, found.answer) == (LetterState.FAILED, None, 550, "no such user")
 
 
-def test_never_tried_is_due_at_once_and_counts_no_attempt() -> None:
-    found = settled(Fate.UNSENT, age=30 * DAY)
-    assert (found.state, found.due_at, found.tried) == (LetterState.DUE, NOON, False)
+@pytest.mark.parametrize("crashes", [0, QUARANTINE])
+def test_never_tried_is_due_at_once_and_counts_no_attempt(crashes: int) -> None:
+    to = Recipient(5, 7, "ada@example.net", "", "example.net", 1, crashes)
+    found = give_back(to, NOON, crashed=False)
+    assert (found.state, found.due_at, found.tried, found.in_doubt) == (LetterState.DUE, NOON, False, False)
 
 
 @pytest.mark.parametrize(
@@ -122,5 +125,5 @@ def test_every_verdict_ends_the_letter_or_gives_it_a_moment(
     found = settled(fate, attempt=attempt, code=code, age=minutes * MINUTE, seed=seed)
     assert (found.state is LetterState.DUE) == (found.due_at is not None)
     assert found.state is not LetterState.CLAIMED
-    if found.due_at and fate is not Fate.CHANNEL and fate is not Fate.UNSENT:
+    if found.due_at and fate is not Fate.CHANNEL:
         assert found.due_at <= NOON - minutes * MINUTE + POLICY.retry_for
