@@ -70,12 +70,13 @@ def add(
             return "suppressed"
         connection.execute(delete(suppressions).where(suppressions.c.address_hash == hashed))
     row = connection.execute(select(subscribers).where(subscribers.c.address_key == address.key)).first()
+    said = json.dumps(dict(consent), ensure_ascii=False)
     if row is None:
         person = connection.execute(
             subscribers.insert()
             .values(
                 address_key=address.key, email=address.email, domain=address.domain, name=name, tags=tags,
-                state=state, since=now, consent=json.dumps(dict(consent), ensure_ascii=False),
+                state=state, since=now, consent=said,
                 reason=None if state is State.ACTIVE else f"{state}: so imported", **free_number(connection),
             )
             .returning(subscribers.c.id)
@@ -83,7 +84,7 @@ def add(
         outcome = "added" if state is State.ACTIVE else state.value
     else:
         person = row.id
-        outcome = _change(connection, row, name, state, lifts, now)
+        outcome = _change(connection, row, name, state, said if lifts else None, now)
     if state not in (State.ACTIVE, State.PENDING):
         suppress(connection, hashed, state.value, now)
         return outcome
@@ -112,14 +113,17 @@ def numbers(connection: Connection, count: int) -> Sequence[int]:
     return range(first, first + count)
 
 
-def _change(connection: Connection, row: AnyRow, name: str, state: State, lifts: bool, now: datetime) -> str:
+def _change(connection: Connection, row: AnyRow, name: str, state: State, vouched: str | None, now: datetime) -> str:
+    """`vouched`: the consent of an explicit act, by which somebody may come back; what he agreed to before is over."""
     values: dict[str, Any] = {}
     if name and not row.name:
         values["name"] = name
-    back = state is State.ACTIVE and row.state != State.ACTIVE and lifts
+    back = state is State.ACTIVE and row.state != State.ACTIVE and vouched is not None
     leaving = state not in (State.ACTIVE, State.PENDING) and row.state == State.ACTIVE
     if back or leaving:
         values |= {"state": state, "since": now, "reason": None if back else f"{state}: so imported"}
+    if back:
+        values["consent"] = vouched
     if not values:
         return "known" if row.state == state or row.state == State.ACTIVE else row.state
     connection.execute(update(subscribers).where(subscribers.c.id == row.id).values(values))

@@ -69,9 +69,10 @@ def test_an_import_brings_nobody_back(store: Store, left: State) -> None:
 def test_an_explicit_act_for_this_one_address_brings_him_back(store: Store) -> None:
     add(store, "ada@example.net")
     leave(store, "ada@example.net")
-    assert add(store, "ada@example.net", now=NOON + HOUR) == "updated"
+    assert add(store, "ada@example.net", now=NOON + HOUR, consent={"by": "the act"}) == "updated"
     found = person(store, "ada@example.net")
     assert (found["state"], found["reason"], found["since"]) == ("active", None, NOON + HOUR)
+    assert found["consent"] == {"by": "the act"}
     assert hashes(store) == {}
     assert import_(store, "ada@example.net") == "known"
 
