@@ -113,11 +113,6 @@ Layout = Mapping[str, tuple[int, ...]]
 """Where in a row each thing stands, the place that says first before the others."""
 
 
-def read_csv(lines: Iterable[str]) -> Iterator[Row | BadRow]:
-    """Read a list of people, row by row, whatever its size. Raise ValueError when there is no column of addresses."""
-    yield from begin(lines).rows
-
-
 def begin(lines: Iterable[str]) -> People:
     """Read the header of a list. Raise ValueError when there is no column of addresses.
 

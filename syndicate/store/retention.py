@@ -180,7 +180,7 @@ def clear_unsent(connection: Connection, delivery: int) -> None:
 # --- one person -------------------------------------------------------------------------------------------------------
 
 
-def of_person(connection: Connection, subscriber: int, limit: int | None = None) -> list[AnyRow]:
+def of_person(connection: Connection, subscriber: int) -> list[AnyRow]:
     """The letters of one person, at hand and past, newest first: delivery, subject, title, state, frozen_at, sent_at,
     attempts, answer, and letter (its id; null: past).
     """
@@ -196,7 +196,6 @@ def of_person(connection: Connection, subscriber: int, limit: int | None = None)
         select(all_of_them, deliveries.c.subject, deliveries.c.title, deliveries.c.due_at.label("frozen_at"))
         .join_from(all_of_them, deliveries, deliveries.c.id == all_of_them.c.delivery)
         .order_by(all_of_them.c.delivery.desc())
-        .limit(limit)
     )
     return list(connection.execute(query).all())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from syndicate.lists import EXPORTED, BadRow, Row, begin, read_csv, write_csv
+from syndicate.lists import EXPORTED, BadRow, Row, begin, write_csv
 from syndicate.subscriber import State
 
 FILES = Path(__file__).parent / "lists"  # written by us, after the columns that each tool documents
@@ -20,7 +20,7 @@ ACTIVE, PENDING, LEFT, DEAD = State.ACTIVE, State.PENDING, State.UNSUBSCRIBED, S
 
 
 def read(*lines: str) -> list[Row | BadRow]:
-    return list(read_csv(f"{line}\n" for line in lines))
+    return list(begin(f"{line}\n" for line in lines).rows)
 
 
 # --- rivals --------------------------------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ def test_when_and_from_where_somebody_agreed_is_kept(
     file: str, agreed: datetime, ip: str, tags: tuple[str, ...]
 ) -> None:
     with (FILES / f"{file}.csv").open(encoding="utf-8", newline="") as lines:
-        first = next(read_csv(lines))
+        first = next(begin(lines).rows)
     assert isinstance(first, Row)
     assert (first.agreed, first.stated, first.ip, first.tags) == (agreed, "", ip, tags)
 
@@ -169,7 +169,7 @@ def test_a_quote_that_is_never_closed_does_not_eat_the_memory() -> None:
         for n in range(20_000):
             yield f"p{n}@x.org,\n"
 
-    found = list(read_csv(lines()))
+    found = list(begin(lines()).rows)
     assert isinstance(found[0], BadRow)
     assert found[0].line == 2
     assert "up to line" in found[0].reason
@@ -179,7 +179,7 @@ def test_a_quote_that_is_never_closed_does_not_eat_the_memory() -> None:
 @pytest.mark.parametrize("lines", [[], ["\n"], ["name,city\n", "Ann,Bergen\n"], ["ann@x.org\n"]])
 def test_a_list_without_a_column_of_addresses_is_refused(lines: list[str]) -> None:
     with pytest.raises(ValueError, match="email"):
-        list(read_csv(lines))
+        begin(lines)
 
 
 def test_reading_is_lazy() -> None:
@@ -188,7 +188,7 @@ def test_reading_is_lazy() -> None:
         while True:
             yield "a@x.org\n"
 
-    assert isinstance(next(read_csv(endless())), Row)
+    assert isinstance(next(begin(endless()).rows), Row)
 
 
 # --- lists out -----------------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def test_what_was_exported_is_read_back() -> None:
     ]
     lines = list(write_csv(people))
     assert next(csv.reader(lines)) == list(EXPORTED)
-    rows = list(read_csv("".join(lines).splitlines(keepends=True)))
+    rows = list(begin("".join(lines).splitlines(keepends=True)).rows)
     assert all(isinstance(row, Row) for row in rows)
     assert [(r.address.email, r.name, r.state, r.tags) for r in rows if isinstance(r, Row)] == [
         ("=ann@x.org", "Lee, Ann", State.ACTIVE, ("a", "b")),
