@@ -50,7 +50,7 @@ def status(connection: Connection, settings: Settings, now: datetime, remarks: S
     `remarks` are what should be known although all is well; they are its `notes`. `logins` are the days that each has
     left, where that is known; `progress` is how far each mailing is that is under way.
     """
-    ends = _login_ends(connection, settings)
+    ends = login_ends(connection, settings)
     return {
         **counts(connection, now),
         "progress": [asdict(one) for one in mailings.progress(connection, now).values()],
@@ -179,7 +179,7 @@ def _of_logins(connection: Connection, settings: Settings, now: datetime) -> Ite
     """Logins that end soon: a problem for each step passed, all with one text, so that each tells anew and all end
     together with a new login.
     """
-    ends, linkedin = _login_ends(connection, settings), settings.linkedin
+    ends, linkedin = login_ends(connection, settings), settings.linkedin
     if linkedin is None or ends is None:
         return
     command = "" if linkedin.access_token else "syndicate linkedin login"
@@ -199,7 +199,7 @@ def _of_signups(connection: Connection, now: datetime) -> Iterator[Problem]:
         yield Problem(key="signup", text=f"{text} `{mend}` shows who is pending", mend=mend)
 
 
-def _login_ends(connection: Connection, settings: Settings) -> datetime | None:
+def login_ends(connection: Connection, settings: Settings) -> datetime | None:
     """When somebody must log in anew; None where nobody must, or nobody knows."""
     linkedin = settings.linkedin
     found = tokens.known(connection, "linkedin", linkedin.access_token.reveal().strip()) if linkedin else None

@@ -58,12 +58,7 @@ SHAPES = {
     "cancelled": "dash", "gone": "dash", "draft": "dash", "unsubscribed": "dash",
 }  # fmt: skip
 
-# What the button of a problem is called, by its act.
-BUTTONS = {
-    "resume": "Resume", "pause": "Pause", "approve-rule": "Approve all", "approve-edition": "Approve",
-    "retry": "Try again", "resume-sent": "They were sent", "resume-unsent": "They were not",
-    "resolve-sent": "It is there", "resolve-not-sent": "It is not", "cancel": "Cancel",
-}  # fmt: skip
+BUTTONS = {"resume": "Resume", "retry": "Try again"}  # of a problem, by its act
 
 _STATIC = Path(__file__).parent / "static"
 _LONG = {"cache-control": "private, max-age=86400"}

@@ -30,7 +30,6 @@ from syndicate.store import (
     stories,
     subscribers,
     today,
-    tokens,
     vitals,
 )
 from syndicate.store.letters import CHANNEL
@@ -225,7 +224,7 @@ def _troubles(connection: Connection, problems: Sequence[Problem], names: Sequen
         if known is None or (moment and (known.since is None or moment < known.since)):
             found[one.text] = Trouble(
                 text=one.text, since=moment, waits=waiting.get(one.key.partition(":")[2], 0),
-                mend=getattr(one, "mend", ""), act=getattr(one, "act", ()),
+                mend=one.mend, act=one.act,
             )  # fmt: skip
     return list(found.values())
 
@@ -261,9 +260,8 @@ def _next_mail(app: App, now: datetime) -> tuple[str, datetime] | None:
 
 
 def _token_days(connection: Connection, app: App, now: datetime) -> int | None:
-    linkedin = app.settings.linkedin
-    known = tokens.known(connection, "linkedin", linkedin.access_token.reveal().strip()) if linkedin else None
-    return max(0, (known.ends - now).days) if known and known.ends else None
+    ends = health.login_ends(connection, app.settings)
+    return max(0, (ends - now).days) if ends else None
 
 
 # --- one of each ------------------------------------------------------------------------------------------------------
