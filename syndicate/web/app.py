@@ -66,8 +66,7 @@ def keepers(office: Office, stage: Stage) -> Mapping[str, Keeper]:
         known = await office.logins.password()
         if known and await sessions.of(request, known):
             return None
-        refused = await door.turn_away(request)
-        return stage.error(404) if refused is not None and refused.status_code == 404 else refused
+        return await door.turn_away(request)
 
     return {
         "open": nobody,

@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import secrets
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -35,10 +36,12 @@ class Door:
         self._looking = asyncio.Lock()
 
     async def turn_away(self, request: Request) -> Response | None:
-        """The answer to those who may not in: 401, 429, or 404 as if nothing were there. None: come in."""
+        """The answer to those who may not in: 401 or 429, raised 404 as if nothing were there. None: come in."""
         known = await self._logins.password()
+        if not known and self._home.holds(request):
+            return None
         if not known:
-            return None if self._home.holds(request) else Response(status_code=404)
+            raise HTTPException(404)
         given = _typed(request.headers.get("authorization", ""))
         if given is None:
             return _ask()

@@ -79,9 +79,7 @@ class Guard:
             await self._app(scope, _Capped(receive, limit), send_guarded)
         except Exception:
             # The path may hold a token: the log gets the name of the page, never the address asked for.
-            endpoint = scope.get("endpoint")
-            page = getattr(getattr(endpoint, "func", endpoint), "__name__", "none")
-            log.exception("page failed", page=page)
+            log.exception("page failed", page=getattr(scope.get("endpoint"), "__name__", "none"))
             if started:
                 raise
             await self._error_page(500)(scope, receive, send_guarded)
