@@ -143,11 +143,16 @@ def _next(moment: datetime, past: Past, pace: Pacing, ripe: datetime | None, *, 
 
 
 def _next_slots(connection: Connection, digest: DigestSettings, zone: ZoneInfo, now: datetime) -> list[datetime]:
-    """The slot that has come and is not done, if there is one, and the next one."""
+    """The slot that has come and is not done, if there is one, and the next: before it its edition may be held."""
     come = last_slot(digest.schedule, zone, now)
     if come and (now - come > digest.late_limit or editions.slot_done(connection, digest.name, come)):
         come = None
-    return [*([come] if come else []), *next_slots(digest.schedule, zone, now, 1)]
+    ahead = [
+        slot
+        for slot in next_slots(digest.schedule, zone, now, 2)
+        if not editions.slot_done(connection, digest.name, slot)
+    ]
+    return [*([come] if come else []), *ahead[:1]]
 
 
 def _digest(

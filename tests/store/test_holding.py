@@ -70,6 +70,12 @@ def payload(room: Room) -> dict[str, Any]:
     return json.loads(room.store.read_now(lambda c: c.scalars(select(rows.c.payload)).all())[-1])
 
 
+def coming(room: Room) -> list[forecast.Row]:
+    """What mail is foreseen."""
+    rows = room.store.read_now(forecast.forecast, room.settings, paces(room.settings), room.now, 1)
+    return [row for row in rows if row.channel == "email"]
+
+
 # --- waiting ----------------------------------------------------------------------------------------------------------
 
 
@@ -81,11 +87,7 @@ async def test_it_waits_without_letters_and_is_mailed_when_a_person_approves(roo
         "edition weekly-2026-11-24 waits for you: `syndicate preview --digest weekly-2026-11-24`, then"
         " `syndicate approve weekly-2026-11-24`, until Tue 24 Nov 15:00"
     )
-    [row] = [
-        row
-        for row in room.store.read_now(forecast.forecast, room.settings, paces(room.settings), room.now, 1)
-        if row.channel == "email"
-    ]
+    [row] = coming(room)
     assert (row.title, row.state, row.planned_for) == ("a", "held", SLOTS[0])
     room.now += HOUR
     assert await room.freeze() == []
@@ -237,6 +239,7 @@ async def test_with_a_proof_it_waits_before_its_slot_and_is_mailed_at_it(make_ro
     await add(room, "b", after=HOUR)
     await room.freeze()
     assert await release(room) == []
+    assert {row.title: row.planned_for for row in coming(room)} == {"a": SLOTS[0], "b": SLOTS[1]}
     room.now = SLOTS[0]
     assert await release(room) == ["weekly-2026-11-24"]
     assert await at(room, SLOTS[0] + MINUTE) == []
