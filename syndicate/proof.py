@@ -50,10 +50,7 @@ class Sight:
     slug: str
     payload: Mapping[str, Any] | None = None  # of an edition that is frozen, and held
     window: freeze.Window | None = None  # of one that is not
-
-    @property
-    def is_held(self) -> bool:
-        return self.payload is not None
+    is_approved: bool = False
 
 
 async def send_due(post: Post, press: Press, store: Store, owner: Owner, clock: Clock) -> int:
@@ -87,7 +84,9 @@ def in_sight(connection: Connection, press: Press, digest: DigestSettings, now: 
     for one in holding.waiting(connection, digest.name):
         if one.slot == slot:
             payload = deliveries.frozen(connection, one.delivery)[1]
-            return Sight(digest=digest, slot=slot, people=people, slug=one.slug, payload=payload)
+            return Sight(
+                digest=digest, slot=slot, people=people, slug=one.slug, payload=payload, is_approved=one.is_approved
+            )
     window = None if digest.approve else freeze.coming_window(connection, press, digest, now)
     if window is None:
         return None
@@ -170,7 +169,9 @@ def _words(post: Post, press: Press, sight: Sight, payload: Mapping[str, Any], o
     people = f"{sight.people:,} {'person' if sight.people == 1 else 'people'}"
     rehearsal = "" if press.live else " This is a rehearsal: it goes into the outbox."
     lines = [f"Proof of {sight.slug}: it goes to {people} on {when}.{rehearsal}"]
-    if sight.is_held:
+    if sight.is_approved:
+        lines.append("It is approved. An edit of its articles until then holds it again.")
+    elif sight.payload is not None:
         lines.append(f"It waits for you: `syndicate approve {sight.slug}`. Without that it does not go out.")
     else:
         lines.append("You need not do anything. Edits of its articles until then still count.")

@@ -17,7 +17,7 @@ from syndicate.freeze import release_due
 from syndicate.letter import message_bytes
 from syndicate.post import Post
 from syndicate.signer import Signer
-from syndicate.store import letters, pauses, proofs
+from syndicate.store import holding, letters, pauses, proofs
 from syndicate.store.database import open_store
 from syndicate.store.owners import Owner
 from syndicate.store.proofs import TRIES
@@ -189,6 +189,19 @@ async def test_with_approval_it_shows_the_very_text_that_waits_and_how_to_approv
     assert "`syndicate approve weekly-2026-11-24`" in text_of(show.mails[0])
     assert await at(show.room, SLOTS[0]) == []
     assert await release_due(show.room.press, show.room.store, show.room.now) == []
+
+
+async def test_one_that_was_approved_before_it_came_is_not_asked_for_again(
+    make_room: Make, owner: Owner, clock: TwoClocks
+) -> None:
+    show = await opened(make_room, owner, clock, "approve = true")
+    await add(show.room, "a")
+    await at(show.room, SLOTS[0] - 2 * HOUR)
+    [one] = show.room.store.read_now(holding.waiting)
+    assert show.room.store.write_now(holding.approve, one, show.room.now)
+    assert await show.send(show.room.now) == 1
+    assert "It is approved." in text_of(show.mails[0])
+    assert "`syndicate approve" not in text_of(show.mails[0])
 
 
 # --- answers, deaths, machines ----------------------------------------------------------------------------------------
