@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from syndicate.store.catalogue import Listed, Reader, Try
 from syndicate.store.stories import Event
@@ -53,7 +53,7 @@ class Newsroom(Protocol):
     """The ledger, for its owner's eyes. Nothing here changes anything."""
 
     async def today(self) -> Today:
-        """The first page; a second old at most, however many look."""
+        """The first page: looked up once, however many look, and never from before `forget`."""
         ...
 
     def now(self) -> datetime: ...
@@ -97,6 +97,6 @@ class Newsroom(Protocol):
         ...
 
     @property
-    def channels(self) -> Mapping[str, Any]:
+    def channels(self) -> Mapping[str, bool]:
         """Every channel there is, and whether it is live."""
         ...

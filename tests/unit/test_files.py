@@ -82,12 +82,10 @@ def test_no_address_that_holds_a_token_is_logged_by_nginx() -> None:
     assert text.count("{") == text.count("}")
 
 
-@pytest.mark.parametrize(
-    "line", [("caddy", "validate", "--config", "Caddyfile", "--adapter", "caddyfile")], ids=lambda line: line[0]
-)
-def test_web_servers_take_their_files(line: tuple[str, ...]) -> None:
-    if shutil.which(line[0]) is None:
-        pytest.skip(f"{line[0]} is not here")
+def test_caddy_takes_its_file() -> None:
+    if shutil.which("caddy") is None:
+        pytest.skip("caddy is not here")
+    line = ["caddy", "validate", "--config", "Caddyfile", "--adapter", "caddyfile"]
     subprocess.run(line, cwd=FILES, check=True, capture_output=True)
 
 
