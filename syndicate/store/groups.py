@@ -137,7 +137,7 @@ def waiting(connection: Connection, now: datetime, live: bool, most: int) -> Wai
     found: list[tuple[int, datetime]] = []
     count = 0
     for delivery, frozen_at, digest in connection.execute(_OPEN, {"live": live}).all():
-        if pauses.is_open(connection, _keys(digest), now):
+        if pauses.is_open(connection, _keys(digest), now, known):
             told = {"mailing": delivery, "now": now, "resting": domains, "most": max(1, most - count)}
             due = len(connection.execute(_DUE, told).all())
             count += due
@@ -161,11 +161,8 @@ def opened(connection: Connection, delivery: int) -> Mailing | None:
 
 def paused_of(connection: Connection, some: Iterable[Mailing], now: datetime) -> set[int]:
     """Deliveries of which what was claimed and has not left should not leave either."""
-    return {one.delivery for one in some if not pauses.is_open(connection, _pausable(one), now)}
-
-
-def _pausable(mailing: Mailing) -> list[str]:
-    return _keys(mailing.digest)
+    known = pauses.known(connection)
+    return {one.delivery for one in some if not pauses.is_open(connection, _keys(one.digest), now, known)}
 
 
 def _keys(digest: str | None) -> list[str]:
@@ -264,7 +261,7 @@ def _claimed(
     alone: bool,
 ) -> tuple[list[Recipient], Gate]:
     """Claim so many letters, in order, as far as what is paused lets them."""
-    keys = _pausable(mailing)
+    keys = _keys(mailing.digest)
     gate = pauses.gate(connection, keys, now, known)
     if not gate:
         return [], gate

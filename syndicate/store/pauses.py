@@ -74,7 +74,7 @@ def gate(connection: Connection, keys: Sequence[str], now: datetime, found: Know
 
     A probe is for one: whoever comes second waits here until the first has claimed or not, and is told anew.
     """
-    seen = _let_through(known(connection) if found is None else found, keys, now)
+    seen = is_open(connection, keys, now, found)
     if seen is not Gate.PROBE:
         return seen
     rested = select(pauses.c.key).where(_stand_for(keys), pauses.c.by_fault).order_by(pauses.c.key)
@@ -82,12 +82,9 @@ def gate(connection: Connection, keys: Sequence[str], now: datetime, found: Know
     return is_open(connection, keys, now)
 
 
-def is_open(connection: Connection, keys: Sequence[str], now: datetime) -> Gate:
-    """What these keys let through; reads only, so that somebody else may be at the same probe."""
-    return _let_through(known(connection), keys, now)
-
-
-def _let_through(found: Known, keys: Sequence[str], now: datetime) -> Gate:
+def is_open(connection: Connection, keys: Sequence[str], now: datetime, found: Known | None = None) -> Gate:
+    """What these keys let through; reads only, so that somebody else may be at the same probe. `found` as above."""
+    found = known(connection) if found is None else found
     rows = [found[key] for key in (EVERYTHING, CLOCK, *keys) if key in found]
     if any(not row.by_fault or row.probe_at is None or row.probe_at > now for row in rows):
         return Gate.SHUT
