@@ -18,7 +18,8 @@ from syndicate import app, config, feeds, publics, scan
 from syndicate.clock import SystemClock, system_chance
 from syndicate.deliver import announce
 from syndicate.desk import Desk
-from syndicate.freeze import render_edition, window_by_hand
+from syndicate.freeze import window_by_hand
+from syndicate.press import render_edition
 from syndicate.sources.folder import Folder
 from syndicate.store import articles
 from syndicate.store.database import open_ledger

@@ -23,12 +23,12 @@ from syndicate.desk import Desk
 from syndicate.dkim import Dkim, may_stand_for
 from syndicate.errors import ConfigError, Problem, SyndicateError
 from syndicate.fetch import Fetcher
-from syndicate.freeze import Press
 from syndicate.guarded import GuardedFetcher, trusted
 from syndicate.hubs import Teller
 from syndicate.logs import get
 from syndicate.mail import Post
 from syndicate.pipeline import App
+from syndicate.press import Press
 from syndicate.publics import Parts, public_channels
 from syndicate.render import Templates
 from syndicate.scan import Source

@@ -21,9 +21,7 @@ from syndicate.edition import Contents
 from syndicate.errors import SyndicateError
 from syndicate.logs import get
 from syndicate.pacing import span
-from syndicate.press import Press as Press
-from syndicate.press import as_sent, is_each, render_letter, whole_articles
-from syndicate.press import render_edition as render_edition
+from syndicate.press import Press, as_sent, is_each, render_edition, render_letter, whole_articles
 from syndicate.slots import last_slot, next_slots
 from syndicate.store import articles, editions, freezing, holding, letters, pauses
 from syndicate.store.database import Store

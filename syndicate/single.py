@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 from syndicate.article import Article
 from syndicate.config import DigestSettings
 from syndicate.errors import SyndicateError
-from syndicate.freeze import Press, Window, freeze_or_hold, is_stopped, window_of_one
+from syndicate.freeze import Window, freeze_or_hold, is_stopped, window_of_one
 from syndicate.logs import get
 from syndicate.pacing import span
-from syndicate.press import is_each
+from syndicate.press import Press, is_each
 from syndicate.store import articles, editions, pauses
 from syndicate.store.database import Store
 

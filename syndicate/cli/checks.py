@@ -131,7 +131,7 @@ def _has_password(session: Session) -> bool:
 def _templates(settings: Settings) -> Iterator[Finding]:
     """Render a sample through every digest's templates: a broken one shows here and not on its day."""
     from syndicate.app import press
-    from syndicate.freeze import render_edition
+    from syndicate.press import render_edition
     from syndicate.sample import sample_contents, sample_moment
 
     made = press(settings)

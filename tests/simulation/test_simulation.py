@@ -33,7 +33,7 @@ from syndicate import app as composition
 from syndicate import crashpoint
 from syndicate.config import Settings
 from syndicate.errors import UsageError
-from syndicate.freeze import Press
+from syndicate.press import Press
 from syndicate.store import deliveries, pauses, subscribers
 from syndicate.store.database import Store, open_ledger
 from syndicate.subscriber import State, parse_address

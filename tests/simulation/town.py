@@ -23,9 +23,9 @@ from syndicate.deliver import PublicChannel
 from syndicate.delivery import Receipt, RetryPolicy
 from syndicate.desk import Desk
 from syndicate.errors import InDoubt, Refused, Unavailable
-from syndicate.freeze import Press
 from syndicate.mail import Post as Mail
 from syndicate.pipeline import App, Report, look, send
+from syndicate.press import Press
 from syndicate.publics import pacing_of
 from syndicate.signer import Keys, Signer
 from syndicate.sources.folder import Folder
