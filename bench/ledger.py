@@ -108,7 +108,7 @@ class Sqlite:
     def twin(self) -> None:
         (self._folder / "plain").mkdir()
         self._plain_house = sqlite.Sqlite(self._folder / "plain" / "syndicate.db")
-        self.store.backup(self._plain_house.path)
+        self.store.house.backup(self._plain_house.path)
         self.plain = self._plain_house._connect(writes=True)
 
     def calm(self) -> None:
