@@ -31,6 +31,8 @@ TIMEOUT = 60  # seconds for one command
 FRIDAY = datetime(2026, 3, 6, 8, 0, tzinfo=UTC)  # an hour before the slot of the weekly digest
 SLOT = FRIDAY + timedelta(hours=1)
 
+WEEKLY = {"digests": [{"name": "weekly", "schedule": "0 9 * * FRI"}]}
+FIRST = {"review": {"first_run": "announce"}}  # what is there at the first look is announced
 NO_PACE = {"slots": [], "hours": "", "min_gap": "0s", "max_per_day": 0, "max_age": "0s"}
 
 _PLACES = ("harbour", "mill", "orchard", "chapel", "viaduct", "bakery", "lighthouse", "ferry", "archive", "quarry")

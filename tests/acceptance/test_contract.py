@@ -23,13 +23,11 @@ from syndicate import config
 from syndicate.store import pauses
 from syndicate.store.database import open_ledger
 from tests.acceptance.conftest import MailServer
-from tests.acceptance.newsroom import FRIDAY, SLOT, Newsroom, until
+from tests.acceptance.newsroom import FIRST, FRIDAY, SLOT, WEEKLY, Newsroom, until
 from tests.doubles.linkedin import LinkedInDouble
 
 Make = Callable[..., Newsroom]
 
-FIRST = {"review": {"first_run": "announce"}}
-WEEKLY = {"digests": [{"name": "weekly", "schedule": "0 9 * * FRI"}]}
 REHEARSAL: dict[str, Any] = {
     "review": {"first_run": "announce"},
     "email": {"sender": "The Courier <news@courier.test>"},

@@ -22,7 +22,7 @@ import pytest
 
 import tests.acceptance.newsroom as make
 from tests.acceptance.conftest import MailServer
-from tests.acceptance.newsroom import FRIDAY, SLOT, Newsroom, until
+from tests.acceptance.newsroom import FIRST, FRIDAY, SLOT, WEEKLY, Newsroom, until
 from tests.doubles.linkedin import LinkedInDouble, Token
 
 Make = Callable[..., Newsroom]
@@ -31,8 +31,6 @@ ARTICLES = 3
 READERS = make.people(60)
 GROUP = 25  # letters a connection may have on the wire
 AFTER_DOUBT = timedelta(seconds=20)  # a doubtful post is repeated 5 to 15 seconds later
-WEEKLY = {"digests": [{"name": "weekly", "schedule": "0 9 * * FRI"}]}
-FIRST = {"review": {"first_run": "announce"}}
 
 
 # --- what must hold in the world --------------------------------------------------------------------------------------

@@ -17,13 +17,11 @@ import pytest
 
 import tests.acceptance.newsroom as make
 from tests.acceptance.conftest import MailServer
-from tests.acceptance.newsroom import FRIDAY, SLOT, Newsroom, until
+from tests.acceptance.newsroom import FIRST, FRIDAY, SLOT, WEEKLY, Newsroom, until
 from tests.doubles.linkedin import LinkedInDouble
 
 Make = Callable[..., Newsroom]
 
-WEEKLY = {"digests": [{"name": "weekly", "schedule": "0 9 * * FRI"}]}
-FIRST = {"review": {"first_run": "announce"}}
 MINUTE = timedelta(minutes=1)
 
 

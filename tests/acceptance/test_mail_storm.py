@@ -21,12 +21,11 @@ from syndicate.signer import Signer
 from syndicate.store.database import Store, open_ledger
 from syndicate.store.schema import letters, subscribers
 from tests.acceptance.conftest import MailServer
-from tests.acceptance.newsroom import FRIDAY, SLOT, Daemon, Newsroom, http
+from tests.acceptance.newsroom import FIRST, FRIDAY, SLOT, WEEKLY, Daemon, Newsroom, http
 from tests.invariants import Copy, Ledger, World, broken
 
 Make = Callable[..., Newsroom]
 
-WEEKLY = {"digests": [{"name": "weekly", "schedule": "0 9 * * FRI"}], "review": {"first_run": "announce"}}
 SEED = 20_267
 READERS = make.people(3000)
 CONNECTIONS, KILLS = 2, 8
@@ -41,7 +40,7 @@ def smtp(server: MailServer, connections: int) -> dict[str, Any]:
 
 def ready(newsroom: Make, database: str, server: MailServer, people: Sequence[str], connections: int) -> Newsroom:
     """An hour before its digest. A line of `people` is an address, or an address and a name."""
-    site = newsroom(database, email=smtp(server, connections), **WEEKLY)
+    site = newsroom(database, email=smtp(server, connections), **FIRST, **WEEKLY)
     listed = site.folder / "readers.csv"
     listed.write_text("email,name\n" + "\n".join(people) + "\n", "utf-8")
     site.run("subscribers", "import", str(listed), now=FRIDAY)

@@ -9,11 +9,10 @@ from datetime import timedelta
 
 from tests.acceptance import newsroom as make
 from tests.acceptance.conftest import MailServer
-from tests.acceptance.newsroom import FRIDAY, Newsroom, clean_environment
+from tests.acceptance.newsroom import FRIDAY, WEEKLY, Newsroom, clean_environment
 
 Make = Callable[..., Newsroom]
 
-WEEKLY = {"digests": [{"name": "weekly", "schedule": "0 9 * * FRI"}]}
 REPORT = """\
 From: MAILER-DAEMON@mx.example
 To: <{to}>

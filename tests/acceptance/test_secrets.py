@@ -8,11 +8,10 @@ from email import message_from_string
 
 from tests.acceptance import newsroom as make
 from tests.acceptance.conftest import MailServer
-from tests.acceptance.newsroom import FRIDAY, Newsroom, unsubscribe_link
+from tests.acceptance.newsroom import FRIDAY, WEEKLY, Newsroom, unsubscribe_link
 
 Make = Callable[..., Newsroom]
 
-WEEKLY = {"digests": [{"name": "weekly", "schedule": "0 9 * * FRI"}]}
 LATER = FRIDAY + timedelta(hours=1)
 
 

@@ -9,12 +9,11 @@ from collections.abc import Callable
 import tests.acceptance.newsroom as make
 from syndicate.dkim import Dkim
 from tests.acceptance.conftest import MailServer
-from tests.acceptance.newsroom import Newsroom
+from tests.acceptance.newsroom import FIRST, WEEKLY, Newsroom
 from tests.unit.test_dkim import holds, pem
 
 Make = Callable[..., Newsroom]
 
-WEEKLY = {"digests": [{"name": "weekly", "schedule": "0 9 * * FRI"}], "review": {"first_run": "announce"}}
 SIGNING = {
     "sender": "Bücher <news@bücher.test>",
     "dkim": {"domain": "bücher.test", "selector": "S1", "key": {"file": "dkim.pem"}},
@@ -23,7 +22,7 @@ SIGNING = {
 
 def test_letters_of_a_domain_beyond_ascii_are_signed_and_believed(newsroom: Make, mail_server: MailServer) -> None:
     site = newsroom(
-        email=make.email(mail_server.port, **SIGNING), web={"public_url": "https://bücher.test/büro"}, **WEEKLY
+        email=make.email(mail_server.port, **SIGNING), web={"public_url": "https://bücher.test/büro"}, **FIRST, **WEEKLY
     )
     (site.folder / "dkim.pem").write_text(pem("rsa"))
     site.write(1)
@@ -44,7 +43,7 @@ def test_letters_of_a_domain_beyond_ascii_are_signed_and_believed(newsroom: Make
 
 
 def test_a_key_that_cannot_sign_for_the_sender_stops_everything_before_it_begins(newsroom: Make) -> None:
-    site = newsroom(email=SIGNING | {"sender": "News <news@other.example>"}, **WEEKLY)
+    site = newsroom(email=SIGNING | {"sender": "News <news@other.example>"}, **FIRST, **WEEKLY)
     (site.folder / "dkim.pem").write_text(pem("ed25519"))
     for words in (["check"], ["run", "--once"], ["digest", "weekly", "--yes"]):
         assert "email.dkim.domain: a signature of xn--bcher-kva.test says nothing" in "".join(
@@ -58,7 +57,7 @@ def test_a_key_that_cannot_sign_for_the_sender_stops_everything_before_it_begins
 
 
 def test_what_readers_would_object_to_is_told_before_it_is_sent(newsroom: Make) -> None:
-    site = newsroom(email={}, **WEEKLY)
+    site = newsroom(email={}, **FIRST, **WEEKLY)
     site.write(1, title="Re: your order")
     site.run("run", "--once")
     said = "the subject begins like an answer ('Re: your o')"

@@ -10,14 +10,12 @@ import pytest
 
 import tests.acceptance.newsroom as make
 from tests.acceptance.conftest import MailServer
-from tests.acceptance.newsroom import FRIDAY, SLOT, Newsroom
+from tests.acceptance.newsroom import FIRST, FRIDAY, SLOT, WEEKLY, Newsroom
 from tests.doubles.linkedin import LinkedInDouble
 
 Make = Callable[..., Newsroom]
 
 MINUTE = timedelta(minutes=1)
-FIRST = {"review": {"first_run": "announce"}}
-WEEKLY = {"digests": [{"name": "weekly", "schedule": "0 9 * * FRI"}]}
 
 
 # --- retract ----------------------------------------------------------------------------------------------------------

@@ -8,13 +8,11 @@ from datetime import timedelta
 
 from tests.acceptance import newsroom as make
 from tests.acceptance.conftest import MailServer
-from tests.acceptance.newsroom import FRIDAY, SLOT, Newsroom, until
+from tests.acceptance.newsroom import FIRST, FRIDAY, SLOT, WEEKLY, Newsroom, until
 
 Make = Callable[..., Newsroom]
 
-FIRST = {"review": {"first_run": "announce"}}
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-WEEKLY = {"digests": [{"name": "weekly", "schedule": "0 9 * * FRI"}]}
 
 
 def test_a_server_that_knows_nobody_stops_the_edition_and_forgiving_takes_everybody_back(newsroom: Make) -> None:

@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.newsroom import FRIDAY, Newsroom
+from tests.acceptance.newsroom import FIRST, FRIDAY, Newsroom
 from tests.doubles.hook import SECRET, HookDouble
 
 Make = Callable[..., Newsroom]
-
-FIRST = {"review": {"first_run": "announce"}}
 
 
 @pytest.fixture

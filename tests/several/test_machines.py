@@ -12,13 +12,12 @@ from typing import Any
 
 from tests.acceptance import newsroom as make
 from tests.acceptance.conftest import MailServer
-from tests.acceptance.newsroom import SLOT, Newsroom, until
+from tests.acceptance.newsroom import SLOT, WEEKLY, Newsroom, until
 from tests.acceptance.test_crash import assert_mailed_once
 from tests.doubles.linkedin import LinkedInDouble
 from tests.doubles.postgres import Postgres
 from tests.several.conftest import Make
 
-WEEKLY = [{"name": "weekly", "schedule": "0 9 * * FRI"}]
 READERS = make.people(300)
 LEASE = 15  # seconds
 TAKEN_OVER = 3 * LEASE  # seconds, within which what a dead machine did is done by another
@@ -45,7 +44,7 @@ def test_machines_share_the_work_and_take_over_from_one_that_dies_and_one_that_s
     machines: Make, database: str, postgres: Postgres, linkedin: LinkedInDouble
 ) -> None:
     with MailServer(delay=0.3) as mail, contextlib.ExitStack() as running:
-        sites = machines(5, linkedin=make.linkedin(linkedin.url), email=make.email(mail.port), digests=WEEKLY)
+        sites = machines(5, linkedin=make.linkedin(linkedin.url), email=make.email(mail.port), **WEEKLY)
         first = sites[0]
         first.run("run", "--once", now=SLOT - timedelta(minutes=5))
         listed = first.folder / "readers.csv"

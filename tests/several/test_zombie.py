@@ -11,12 +11,11 @@ from syndicate import config
 from syndicate.store.database import open_ledger
 from tests.acceptance import newsroom as make
 from tests.acceptance.conftest import MailServer
-from tests.acceptance.newsroom import SLOT, Newsroom, until
+from tests.acceptance.newsroom import SLOT, WEEKLY, Newsroom, until
 from tests.doubles.postgres import Postgres
 from tests.invariants import Copy, Ledger, World, broken
 from tests.several.conftest import Make
 
-WEEKLY = [{"name": "weekly", "schedule": "0 9 * * FRI"}]
 READERS = make.people(300)
 LEASE = 15  # seconds
 CONNECTIONS = 2
@@ -32,7 +31,7 @@ def test_one_that_stood_still_past_its_lease_sends_nothing_more_and_overwrites_n
         return postgres.say(statement, name)
 
     with MailServer(delay=0.05) as server, MailServer(delay=0.05) as zombies:
-        first, second = machines(2, email=make.email(server.port), digests=WEEKLY)
+        first, second = machines(2, email=make.email(server.port), **WEEKLY)
         second.configure(email={"smtp": {"port": zombies.port}})  # what it sends is seen apart
         listed = first.folder / "readers.csv"
         listed.write_text("email\n" + "\n".join(READERS) + "\n", "utf-8")
