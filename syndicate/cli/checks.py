@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from syndicate.cli.findings import Finding
@@ -168,15 +169,17 @@ def _editions(session: Session) -> Iterator[Finding]:
         if settings.email is None or house(settings).version() != HEAD:
             return
         store = session.ledger()
-        try:
-            for digest in settings.digests:
+    except SyndicateError as error:
+        yield Finding("letter", False, str(error))
+        return
+    with closing(store):
+        for digest in settings.digests:
+            try:
                 for window in by_hand(session, store, digest)[:1]:
                     _, payload = render_edition(press_of(session), digest, window.contents, session.clock.now())
                     yield from _lint(settings, f"{digest.name}, as of now", payload)
-        finally:
-            store.close()
-    except (SyndicateError, ValueError) as error:
-        yield Finding("letter", False, str(error))
+            except (SyndicateError, ValueError) as error:  # the others' are looked at all the same
+                yield Finding("letter", False, f"digest {digest.name}, as of now: {error}")
 
 
 def _calendar(session: Session) -> Iterator[Finding]:
