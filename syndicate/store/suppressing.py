@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Select, and_, func, literal, select, update
+from sqlalchemy import Connection, Select, and_, func, literal, select, union_all, update
 
 from syndicate.store import mailings, pauses
 from syndicate.store.among import among
@@ -166,27 +166,25 @@ def _bouncing(key: str | None) -> Select[int]:
 def _take_back(connection: Connection, delivery: int, secret: bytes, now: datetime) -> int:
     ours = and_(suppressions.c.delivery == delivery, suppressions.c.reason == State.BOUNCED)
     lost = set(connection.scalars(select(suppressions.c.address_hash).where(ours)))
+    theirs = union_all(
+        *(select(one.c.subscriber, one.c.state).where(one.c.delivery == delivery) for one in (letters, letters_past))
+    ).subquery("theirs")
     people = connection.execute(
-        select(letters.c.id, letters.c.subscriber, letters.c.state, subscribers.c.address_key)
-        .join_from(letters, subscribers, subscribers.c.id == letters.c.subscriber)
-        .where(
-            letters.c.delivery == delivery,
-            letters.c.state.in_(("failed", "sent")),
-            subscribers.c.state == State.BOUNCED,
-        )
-        .order_by(letters.c.subscriber)
+        select(theirs.c.subscriber, theirs.c.state, subscribers.c.address_key)
+        .join_from(theirs, subscribers, subscribers.c.id == theirs.c.subscriber)
+        .where(theirs.c.state.in_(("failed", "sent")), subscribers.c.state == State.BOUNCED)
+        .order_by(theirs.c.subscriber)
     ).all()
-    hashes = {row.id: address_hash(secret, row.address_key) for row in people}
-    back = [row for row in people if hashes[row.id] in lost]
+    hashes = {row.subscriber: address_hash(secret, row.address_key) for row in people}
+    back = [row for row in people if hashes[row.subscriber] in lost]
     if connection.scalar(select(deliveries.c.state).where(deliveries.c.id == delivery)) == "claimed":
-        due = (
-            update(letters).where(among(letters.c.id, "them")).values(state="due", due_at=now, attempts=0, answer=None)
-        )
-        connection.execute(due, {"them": [row.id for row in back if row.state == "failed"]})  # others were accepted
+        failed = and_(letters.c.delivery == delivery, among(letters.c.subscriber, "them"))
+        due = update(letters).where(failed).values(state="due", due_at=now, attempts=0, answer=None)
+        connection.execute(due, {"them": [row.subscriber for row in back if row.state == "failed"]})  # others got it
         mailings.recount(connection, delivery)
     connection.execute(update(rows).where(rows.c.delivery == delivery).values(hard=0))
     active = update(subscribers).where(_THESE).values(state=State.ACTIVE, since=now, reason=None)
     connection.execute(active, {"people": [row.subscriber for row in back]})
     gone = suppressions.delete().where(among(suppressions.c.address_hash, "hashes"))
-    connection.execute(gone, {"hashes": [hashes[row.id] for row in back]})
+    connection.execute(gone, {"hashes": [hashes[row.subscriber] for row in back]})
     return len(back)

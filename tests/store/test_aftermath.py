@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from syndicate.delivery import LetterSettlement, LetterState
-from syndicate.store import aftermath, mailings, pauses, subscribers, suppressing
+from syndicate.store import aftermath, letters, mailings, pauses, retention, subscribers, suppressing
 from syndicate.store.database import Store
 from syndicate.store.letters import CHANNEL, note_attempt
 from syndicate.store.schema import editions, returns, suppressions
@@ -178,6 +178,16 @@ def test_who_left_or_bounced_elsewhere_is_not_taken_back(store: Store) -> None:
     settle(store, edition(store, 2), "bo", person="hard")
     assert store.write_now(suppressing.resume, KEY, NOON, SECRET).forgiven == 1
     assert (state_of(store, "ada")[0], state_of(store, "bo")[0]) == ("bounced", "active")
+
+
+def test_people_of_an_edition_long_over_are_taken_back_too(store: Store) -> None:
+    delivery = edition(store, 1, "ada", "bo")
+    settle(store, delivery, "ada", person="hard")
+    settle(store, delivery, "bo", person="hard")
+    store.write_now(letters.close, NOON)
+    assert store.write_now(retention.fold, NOON + 30 * DAY) == 2
+    assert store.write_now(suppressing.resume, KEY, NOON + 30 * DAY, SECRET).forgiven == 2
+    assert (state_of(store, "ada")[0], state_of(store, "bo")[0]) == ("active", "active")
 
 
 def test_forgiving_one_digest_leaves_another_alone(store: Store) -> None:
