@@ -69,7 +69,10 @@ def _newest(settings: Settings) -> bytes:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".secret.{os.getpid()}")
         draft.touch(mode=0o600)
-        draft.write_text(secrets.token_hex(32), encoding="ascii")
+        with draft.open("w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())  # every link ever mailed hangs on it
         try:
             os.link(draft, path)  # whoever is first wins, and nobody reads half of it
         except FileExistsError:

@@ -103,16 +103,16 @@ def _hubs(settings: Settings) -> Iterator[Finding]:
 
 
 def _door(session: Session) -> Iterator[Finding]:
-    """Whether a proxy that names itself by no header would let the world into the newsroom; once mail is live, there
-    is likely to be one.
+    """Whether a proxy that names itself by no header would let the world into the newsroom; once anything is live,
+    there is likely to be one.
     """
     from syndicate import config
 
-    web, email = session.settings.web, session.settings.email
+    web = session.settings.web
     here = config.is_loopback_host(web.host) and config.is_loopback_url(web.public_url)
-    if not (web.enabled and email and email.live and here) or web.password or _has_password(session):
+    if not (web.enabled and any(session.settings.channels.values()) and here) or web.password or _has_password(session):
         return
-    text = "mail is live, there is no password, and web.public_url is on this machine: behind a proxy anybody might get"
+    text = "there is no password, and web.public_url is on this machine: behind a proxy anybody might get"
     yield Finding("newsroom", True, f"{text} in; `syndicate password` sets one", is_remark=True)
 
 
