@@ -58,7 +58,7 @@ def test_a_password_is_refused_that_is_short_or_could_not_count(newsroom: Make) 
     assert "web.password" in typed(site, "", "--clear", code=2).stderr
 
 
-def test_the_look_over_tells_of_a_newsroom_without_a_password_once_mail_is_live(newsroom: Make) -> None:
+def test_the_look_over_tells_of_a_newsroom_without_a_password_once_anything_is_live(newsroom: Make) -> None:
     site = newsroom()
 
     def notes() -> list[str]:
@@ -66,7 +66,9 @@ def test_the_look_over_tells_of_a_newsroom_without_a_password_once_mail_is_live(
 
     site.write(1)
     assert notes() == []
-    site.configure(email=make.email(2525))
+    site.configure(linkedin=make.linkedin("http://127.0.0.1:2526"))
+    assert len(notes()) == 1
+    site.configure(linkedin={"live": False}, email=make.email(2525))
     (note,) = notes()
     assert "`syndicate password` sets one" in note
     site.configure(web={"public_url": "https://news.courier.test"})
