@@ -32,8 +32,9 @@ def test_dead_at_every_point_it_is_proved_approved_and_mailed_once(newsroom: Mak
     site.run("subscribers", "add", "reader@readers.test")
     site.write(1)
     before = SLOT - timedelta(minutes=20)
-    for point in ("freeze.rendered", "edition.held", "proof.claimed", "proof.sent"):
-        site.crash(point, "run", "--once", now=before)
+    for number, point in enumerate(("freeze.rendered", "edition.held", "proof.claimed", "proof.sent")):
+        # Each later than the last: a program that starts more quickly must not find itself before what was released.
+        site.crash(point, "run", "--once", now=before + timedelta(seconds=12 * number))
     site.run("run", "--once", now=before + MINUTE)
     proofs = [(to, one) for to, one in letters(mail_server) if one["Subject"].startswith("[Proof] ")]
     assert {to for to, _ in proofs} == {OWNER}

@@ -67,7 +67,8 @@ def state(room: Room, slug: str = "weekly-2026-11-24") -> tuple[str, str, str | 
 
 
 def payload(room: Room) -> dict[str, Any]:
-    return json.loads(room.store.read_now(lambda c: c.scalars(select(rows.c.payload)).all())[-1])
+    latest = select(rows.c.payload).where(rows.c.channel == "email").order_by(rows.c.id.desc()).limit(1)
+    return json.loads(room.store.read_now(lambda c: c.scalars(latest).one()))
 
 
 def coming(room: Room) -> list[forecast.Row]:
