@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from syndicate.cli.people import Confirm, Digests, check_asking, chosen_digests
-from syndicate.cli.progress import reading
+from syndicate.cli.progress import over_lines
 from syndicate.cli.session import Session, one_of
 from syndicate.errors import UsageError
 
@@ -67,7 +67,7 @@ def import_(
             session.say(people.remark)
         source = f"import of {file.name}{f' ({people.tool})' if people.tool else ''}"
         state = _by_name(file, people.tool) or State(as_)
-        with contextlib.closing(session.ledger()) as store, reading(session, size) as tell:
+        with contextlib.closing(session.ledger()) as store, over_lines(session, size) as tell:
             key = keys(session.settings).lasting
             run = _Import(session, store, state, digests, bool(digest), source, key, confirm)
             for count in run.bring(people.rows):
@@ -208,12 +208,17 @@ def export(
         raise UsageError("the CSV and the JSON document cannot both go to stdout: name a file")
 
     def stream(connection: Any) -> int:
+        people = sum(subscribers.counts(connection).values())
         count = 0
-        with contextlib.nullcontext(sys.stdout) if to_stdout else _created(file) as out:
-            for line in write_csv(subscribers.listing(connection)):
+        with (
+            contextlib.nullcontext(sys.stdout) if to_stdout else _created(file) as out,
+            over_lines(session, people) as tell,
+        ):
+            for count, line in enumerate(write_csv(subscribers.listing(connection))):  # the header is line 0
                 out.write(line)
-                count += 1
-        return count - 1
+                if count % 1000 == 0:
+                    tell(count, count)
+        return count
 
     count = session.read(stream)
     session.say(f"{count:,} people written{'' if to_stdout else f' to {file}'}")

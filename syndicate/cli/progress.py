@@ -1,4 +1,4 @@
-"""While something takes long: the signals that stop it, a bar over the letters, and one over a file that is read."""
+"""While something takes long: the signals that stop it, a bar over the letters, and one over the lines of a file."""
 
 from __future__ import annotations
 
@@ -67,17 +67,17 @@ async def _letters_bar(app: App) -> None:
 
 
 @contextlib.contextmanager
-def reading(session: Session, total: int | None) -> Iterator[Callable[[int, int], None]]:
-    """A bar over a file of `total` bytes (None: nobody knows), to be told how many of them and how many lines are read;
-    only while somebody looks.
+def over_lines(session: Session, total: int | None) -> Iterator[Callable[[int, int], None]]:
+    """A bar over the lines of a file, to be told how much of `total` (bytes, people; None: nobody knows) is done, and
+    how many lines that is; only while somebody looks.
     """
     if not sys.stderr.isatty() or session.verbosity < 0:
-        yield lambda read, lines: None
+        yield lambda done, lines: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     ways = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn()) if total else (SpinnerColumn(),)
     with Progress(TextColumn("{task.description}"), *ways, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("reading", total=total or None)
-        yield lambda read, lines: progress.update(task, completed=read, description=f"{lines:,} lines")
+        task = progress.add_task("lines", total=total or None)
+        yield lambda done, lines: progress.update(task, completed=done, description=f"{lines:,} lines")
