@@ -124,18 +124,19 @@ def _from_variable(name: str, info: ValidationInfo) -> str:
 def _from_file(name: str, info: ValidationInfo) -> str:
     path = _path(name, info)
     assert isinstance(path, Path)
+    named = shown(str(path), limit=1000)  # its end tells most
     try:
         with path.open("rb") as file:
             raw = file.read(_LARGEST_SECRET + 1)
         text = raw.decode().rstrip("\r\n")
     except OSError as error:
-        raise ValueError(f"the file {shown(str(path))} cannot be read: {error.strerror or 'unreadable'}") from None
+        raise ValueError(f"the file {named} cannot be read: {error.strerror or 'unreadable'}") from None
     except UnicodeDecodeError:
-        raise ValueError(f"the file {shown(str(path))} is not text in UTF-8") from None
+        raise ValueError(f"the file {named} is not text in UTF-8") from None
     if len(raw) > _LARGEST_SECRET:
-        raise ValueError(f"the file {shown(str(path))} is too large for a secret")
+        raise ValueError(f"the file {named} is too large for a secret")
     if not text:
-        raise ValueError(f"the file {shown(str(path))} is empty")
+        raise ValueError(f"the file {named} is empty")
     return text
 
 

@@ -257,10 +257,10 @@ def is_password_hash(text: str) -> bool:
     return bool(re.fullmatch(r"\$[a-z0-9-]{2,32}\$\S{16,}", text))
 
 
-def shown(value: object) -> str:
+def shown(value: object, *, limit: int = 80) -> str:
     """A value from the file as it may stand in a sentence: quoted, cut, control characters escaped."""
     text = repr(value) if not isinstance(value, str) else '"' + "".join(map(_printable, value)) + '"'
-    return text if len(text) <= 80 else text[:76] + "…" + text[-1]
+    return text if len(text) <= limit else text[: limit - 4] + "…" + text[-1]
 
 
 def _printable(character: str) -> str:

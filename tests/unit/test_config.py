@@ -672,9 +672,11 @@ def test_a_secret_that_is_none_is_refused(folder, line, key, words):
 
 @pytest.mark.parametrize("raw", [b"", b"\n", b"\xff\xfe", b"x" * 70_000])
 def test_a_file_that_holds_no_secret_is_named(folder, raw):
-    (folder / "token").write_bytes(raw)
-    found = problems(folder, LEAST.replace("[site]", 'secret = { file = "token" }\n[site]'))
-    assert "token" in found["secret"]
+    path = folder / ("far/" * 30) / "token"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(raw)
+    found = problems(folder, LEAST.replace("[site]", f'secret = {{ file = "{path.relative_to(folder)}" }}\n[site]'))
+    assert str(path) in found["secret"]
 
 
 def test_a_password_may_be_plain_in_variable_and_file_and_a_hash_anywhere(folder):
